@@ -1,0 +1,259 @@
+"""Build the request files of this folder from data/prices.csv: python examples/build_portfolio.py.
+
+The portfolio: 1,000,000 USD in equal parts in twenty stocks, bought at the first close of the file and brought back to
+equal parts at the last close of each year. Flows buy and sell the twenty in proportion. The money of a month arrives
+before its first day of trading (`bod_cf`), withdrawals leave after the last close of a month (`eod_cf`). Amounts are
+decimals rounded to cents, so that the files are the same on every machine.
+
+Fees are paid out of the portfolio: a fee lowers `end_mv`, and `eod_cf` holds it as money that left, so GROSS is
+before fees; `mgmt_fees` states it once more, and NET takes it off. `end_mv` is to the cent the next row's `begin_mv`.
+"""
+
+import csv
+import json
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).resolve().parent
+BENCHMARK = "SP500"
+
+CENT = Decimal("0.01")
+NOTHING = Decimal(0)
+OPENING = Decimal("1000000.00")
+CONTRIBUTION = Decimal("10000.00")
+WITHDRAWALS = {
+    "2015-06": Decimal("-60000.00"),
+    "2017-12": Decimal("-150000.00"),
+    "2020-03": Decimal("-100000.00"),
+    "2021-11": Decimal("-250000.00"),
+}
+FEE_A_YEAR = Decimal("0.008")
+DAYS_OF_A_YEAR = 365
+
+
+class Close(NamedTuple):
+    """The prices of one day."""
+
+    day: date
+    prices: list[Decimal]
+
+
+class Row(NamedTuple):
+    """One valuation: a day, or a month."""
+
+    perf_date: date
+    begin_mv: Decimal
+    end_mv: Decimal
+    bod_cf: Decimal = NOTHING
+    eod_cf: Decimal = NOTHING
+    mgmt_fees: Decimal = NOTHING
+
+
+def read_closes(path: Path) -> list[Close]:
+    with path.open(newline="") as file:
+        table = list(csv.DictReader(file))
+    stocks = [name for name in table[0] if name not in ("Date", BENCHMARK)]
+    return [Close(date.fromisoformat(line["Date"]), [Decimal(line[stock]) for stock in stocks]) for line in table]
+
+
+def month(day: date) -> str:
+    return f"{day:%Y-%m}"
+
+
+def quarter(day: date) -> tuple[int, int]:
+    return day.year, (day.month - 1) // 3
+
+
+def growth_of_equal_parts(closes: list[Close]) -> list[Decimal]:
+    """Return end over begin of each day but the first, for equal parts bought at the last close of the year before."""
+    growth = []
+    bought, level = closes[0], Decimal(1)
+    for last, close in pairwise(closes):
+        if last.day.year != close.day.year:
+            bought, level = last, Decimal(1)
+        parts = [price / paid for price, paid in zip(close.prices, bought.prices, strict=True)]
+        new_level = sum(parts) / len(parts)
+        growth.append(new_level / level)
+        level = new_level
+    return growth
+
+
+def value_daily(closes: list[Close]) -> list[Row]:
+    rows = []
+    value, fees_paid_until = OPENING, closes[0].day
+    days = [close.day for close in closes]
+    neighbours = zip(days, days[1:], [*days[2:], date.max], strict=False)
+    for (day_before, day, day_after), growth in zip(neighbours, growth_of_equal_parts(closes), strict=True):
+        bod_cf = CONTRIBUTION if month(day_before) != month(day) else NOTHING
+        closing_value = ((value + bod_cf) * growth).quantize(CENT)
+        withdrawal = WITHDRAWALS.get(month(day), NOTHING) if month(day) != month(day_after) else NOTHING
+        fee = NOTHING
+        if quarter(day) != quarter(day_after):
+            fee = -(closing_value * FEE_A_YEAR * (day - fees_paid_until).days / DAYS_OF_A_YEAR).quantize(CENT)
+            fees_paid_until = day
+        end_mv = closing_value + withdrawal + fee
+        rows.append(Row(day, value, end_mv, bod_cf, withdrawal + fee, fee))
+        value = end_mv
+    return rows
+
+
+def value_monthly(daily: list[Row]) -> list[Row]:
+    """Return one row a month; exact, since no flow falls between a month's first opening and its last close."""
+    months: dict[str, list[Row]] = {}
+    for row in daily:
+        months.setdefault(month(row.perf_date), []).append(row)
+    return [
+        Row(
+            perf_date=rows[-1].perf_date,
+            begin_mv=rows[0].begin_mv,
+            end_mv=rows[-1].end_mv,
+            bod_cf=rows[0].bod_cf,
+            eod_cf=rows[-1].eod_cf,
+            mgmt_fees=rows[-1].mgmt_fees,
+        )
+        for rows in months.values()
+    ]
+
+
+def as_rows(rows: list[Row]) -> list[dict[str, Any]]:
+    """Return the rows as objects, without the flows and fees that are zero."""
+    return [{name: value for name, value in row._asdict().items() if value != NOTHING} for row in rows]
+
+
+def as_columns(rows: list[Row]) -> dict[str, list[Any]]:
+    return {name: list(column) for name, column in zip(Row._fields, zip(*rows, strict=True), strict=True)}
+
+
+def client_flows(daily: list[Row], opening_day: date) -> list[dict[str, Any]]:
+    """Return what the client paid in and took out, each at the close that values it.
+
+    Money that arrives before trading earns the whole day, like the value at the close before: it carries the date of
+    that close. Fees are a cost inside the portfolio, no flow of the client's.
+    """
+    flows = []
+    last_day = opening_day
+    for row in daily:
+        if row.bod_cf:
+            flows.append({"date": last_day, "amount": row.bod_cf})
+        if row.eod_cf != row.mgmt_fees:
+            flows.append({"date": row.perf_date, "amount": row.eod_cf - row.mgmt_fees})
+        last_day = row.perf_date
+    return flows
+
+
+def twr_request(rows: list[Row], points: Any, inception: date, analyses: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "portfolio_id": "TWENTY-STOCKS",
+        "currency": "USD",
+        "metric_basis": "NET",
+        "performance_start_date": inception,
+        "report_end_date": rows[-1].perf_date,
+        "analyses": analyses,
+        "annualization": {"enabled": True, "basis": "ACT/365"},
+        "fee_effect": {"enabled": True},
+        "output": {"include_cumulative": True},
+        "valuation_points": points,
+    }
+
+
+def requests(closes: list[Close]) -> dict[str, dict[str, Any]]:
+    """Return the requests by name of file."""
+    daily = value_daily(closes)
+    monthly = value_monthly(daily)
+    opening_day, inception = closes[0].day, daily[0].perf_date
+    return {
+        "twr_five_days.json": {
+            "portfolio_id": "TWENTY-STOCKS",
+            "metric_basis": "NET",
+            "performance_start_date": inception,
+            "report_end_date": daily[4].perf_date,
+            "analyses": [{"period": "ITD", "frequencies": ["daily"]}],
+            "valuation_points": as_rows(daily[:5]),
+        },
+        "twr_daily_ten_years.json": twr_request(
+            daily,
+            as_rows(daily),
+            inception,
+            [
+                {"period": "ITD", "frequencies": ["daily", "monthly", "yearly"]},
+                {"period": "YTD", "frequencies": ["monthly"]},
+                {"period": "1Y", "frequencies": ["monthly"]},
+                {"period": "3Y", "frequencies": ["yearly"]},
+                {"period": "5Y", "frequencies": ["yearly"]},
+            ],
+        ),
+        "twr_monthly_ten_years.json": twr_request(
+            monthly,
+            as_columns(monthly),
+            inception,
+            [
+                {"period": "ITD", "frequencies": ["monthly", "quarterly", "yearly"]},
+                {"period": "YTD", "frequencies": ["monthly"]},
+                {
+                    "period": "EXPLICIT",
+                    "label": "2017-2021",
+                    "start": date(2017, 1, 1),
+                    "end": date(2021, 12, 31),
+                    "frequencies": ["yearly"],
+                },
+            ],
+        ),
+        "mwr_one_year.json": {
+            "portfolio_id": "ROUND-NUMBERS",
+            "begin_mv": 1_000_000,
+            "end_mv": 1_150_000,
+            "as_of": date(2025, 12, 31),
+            "mwr_method": "XIRR",
+            "periods": {"type": "EXPLICIT", "explicit": {"start": date(2024, 12, 31), "end": date(2025, 12, 31)}},
+            "cash_flows": [
+                {"date": date(2025, 3, 31), "amount": 50_000},
+                {"date": date(2025, 6, 30), "amount": -20_000},
+                {"date": date(2025, 9, 30), "amount": 50_000},
+            ],
+        },
+        "mwr_ten_years.json": {
+            "portfolio_id": "TWENTY-STOCKS",
+            "currency": "USD",
+            "begin_mv": daily[0].begin_mv,
+            "end_mv": daily[-1].end_mv,
+            "as_of": daily[-1].perf_date,
+            "mwr_method": "XIRR",
+            "periods": {"type": "EXPLICIT", "explicit": {"start": opening_day, "end": daily[-1].perf_date}},
+            "cash_flows": client_flows(daily, opening_day),
+        },
+    }
+
+
+def in_one_line(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(name)}: {in_one_line(member)}" for name, member in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(in_one_line, value)) + "]"
+    # A decimal keeps its cents: 1000000.00.
+    return str(value) if isinstance(value, Decimal) else json.dumps(value, default=str)
+
+
+def as_block(value: Any) -> str:
+    """Return a list of objects, or columns, with one of them a line."""
+    if isinstance(value, list) and isinstance(value[0], dict):
+        return "[\n" + ",\n".join(f"    {in_one_line(row)}" for row in value) + "\n  ]"
+    if isinstance(value, dict) and isinstance(next(iter(value.values())), list):
+        lines = (f"    {json.dumps(name)}: {in_one_line(column)}" for name, column in value.items())
+        return "{\n" + ",\n".join(lines) + "\n  }"
+    return in_one_line(value)
+
+
+def dump(request: dict[str, Any]) -> str:
+    return "{\n" + ",\n".join(f"  {json.dumps(name)}: {as_block(value)}" for name, value in request.items()) + "\n}\n"
+
+
+def build(folder: Path) -> None:
+    for name, request in requests(read_closes(HERE / "data" / "prices.csv")).items():
+        (folder / name).write_text(dump(request), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    build(HERE)

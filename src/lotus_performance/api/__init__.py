@@ -1,0 +1,1 @@
+"""The HTTP edge: Blueprints, error handlers, documentation."""

@@ -1,0 +1,90 @@
+"""What is asked of a calculation, in engine types: schemas make these, services read them."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lotus_performance.engine.day_count import Annualization
+from lotus_performance.engine.exact import ExactFlows, ExactRows
+from lotus_performance.engine.fx import CurrencyMode, DatedValues
+from lotus_performance.engine.mwr import CashFlows, MwrMethod
+from lotus_performance.engine.periods import Analysis
+from lotus_performance.engine.policies import DataPolicy
+from lotus_performance.engine.returns import Basis
+from lotus_performance.engine.series import DailyValues, Day
+
+
+class PrecisionMode(StrEnum):
+    """Number arithmetic of a calculation."""
+
+    FLOAT64 = "FLOAT64"
+    DECIMAL_STRICT = "DECIMAL_STRICT"
+
+
+class CalendarType(StrEnum):
+    """Label of the calendar on which a portfolio is valued."""
+
+    BUSINESS = "BUSINESS"
+    NATURAL = "NATURAL"
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Calendar of a request; business days are Monday to Friday."""
+
+    type: CalendarType = CalendarType.BUSINESS
+    trading_calendar: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What every calculation is told.
+
+    `canonical` is the canonical request as JSON text: defaults filled in, rows in date order, members sorted.
+    `no_effect` names the optional members that were sent and change nothing.
+    """
+
+    portfolio_id: str
+    canonical: bytes = field(repr=False)
+    calculation_id: str | None = None
+    report_ccy: str | None = None
+    currency_mode: CurrencyMode = CurrencyMode.BASE_ONLY
+    precision_mode: PrecisionMode = PrecisionMode.FLOAT64
+    rounding_precision: int = 6
+    annualization: Annualization = field(default_factory=Annualization)
+    calendar: Calendar = field(default_factory=Calendar)
+    fail_fast: bool = False
+    no_effect: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwrRequest(Request):
+    """Time-weighted return of one portfolio over several periods."""
+
+    values: DailyValues
+    analyses: tuple[Analysis, ...]
+    basis: Basis
+    inception: Day
+    anchor: Day
+    currency: str | None = None
+    rates: DatedValues | None = None
+    hedges: DatedValues | None = None
+    policy: DataPolicy | None = None
+    exact: ExactRows | None = None
+    has_fee_effect: bool = False
+    emit_resets: bool = False
+    include_timeseries: bool = False
+    include_cumulative: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MwrRequest(Request):
+    """Money-weighted return of one portfolio over one measuring period."""
+
+    begin_mv: float
+    end_mv: float
+    flows: CashFlows
+    as_of: Day
+    method: MwrMethod
+    measuring_period: Analysis | None = None
+    emit_cashflows_used: bool = True
+    exact: ExactFlows | None = None

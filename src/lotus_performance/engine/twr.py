@@ -1,0 +1,377 @@
+"""Time-weighted return: day's returns, linked over every requested period and every bucket of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lotus_performance.engine.day_count import (
+    WEEKDAYS,
+    Annualization,
+    annualise,
+    is_short_window,
+    measured_end,
+)
+from lotus_performance.engine.fx import Conversion, fx_returns, in_report_currency
+from lotus_performance.engine.notices import Notice
+from lotus_performance.engine.periods import Frequency, Window, bucket_labels, bucket_starts
+from lotus_performance.engine.returns import (
+    Basis,
+    DayReturns,
+    Reset,
+    day_returns,
+    find_resets,
+    has_resets,
+    link_ranges,
+    link_to_date,
+    link_window,
+)
+from lotus_performance.engine.series import BoolArray, DailyValues, DateArray, Day, Figure, FloatArray, IntArray
+from lotus_performance.errors import Fault, NoCapitalError, NoResolvedPeriodError
+
+DISCONTINUITY_EPSILON = 1e-9
+"""Relative jump from one row's end_mv to the next begin_mv that is more than rounding."""
+
+
+Span = tuple[DateArray, DateArray]
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """A period cut by one frequency; arrays of shape (k,), returns are fractions, NaN where there is none.
+
+    `span` are the first and last day of each bucket that count for a rate per year.
+    """
+
+    labels: list[str]
+    first: IntArray
+    stop: IntArray
+    returns: FloatArray
+    cum_returns: FloatArray | None
+    ann_returns: FloatArray | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True)
+class PeriodReturn:
+    """Everything about one requested period; returns are fractions."""
+
+    window: Window
+    first: int
+    stop: int
+    base: Figure
+    local: Figure
+    fx: float | None
+    ann_return: Figure | None
+    span: Span
+    gross: Figure | None
+    net: Figure | None
+    resets: list[Reset]
+    buckets: dict[Frequency, Buckets]
+
+    @property
+    def fee_effect(self) -> Figure | None:
+        """What the fees did: net less gross return."""
+        if self.net is None or self.gross is None:
+            return None
+        return self.net - self.gross  # type: ignore[operator] # both are doubles, or both decimals
+
+
+@dataclass(frozen=True)
+class TimeWeightedReturn:
+    """The answer: rows used, their returns, one figure for each period, and what is to be said about them.
+
+    `days` are the returns that the figures link, in the report currency; `local_days` are those before conversion.
+    """
+
+    values: DailyValues
+    days: DayReturns
+    local_days: DayReturns
+    periods: list[PeriodReturn]
+    n_idle_days: int
+    n_reset_days: int
+    notes: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+
+def time_weighted_return(
+    values: DailyValues,
+    windows: Sequence[Window],
+    basis: Basis,
+    inception: Day,
+    annualization: Annualization,
+    *,
+    with_cumulative: bool = False,
+    with_fee_effect: bool = False,
+    fail_fast: bool = False,
+    conversion: Conversion | None = None,
+    calendar: np.busdaycalendar = WEEKDAYS,
+) -> TimeWeightedReturn:
+    r"""Return the time-weighted return of a portfolio over several windows.
+
+    Parameters
+    ----------
+    values : DailyValues
+        Values and flows in date order.
+    windows : sequence of Window
+        Requested periods.
+    basis : Basis
+        NET or GROSS of management fees.
+    inception : datetime64[D]
+        Rows before it are left out.
+    annualization : Annualization
+        How to turn a return into a rate per year.
+    with_cumulative, with_fee_effect : bool
+        Whether buckets carry the return to date, and periods the return net and gross of fees.
+    fail_fast : bool
+        Refuse days whose return is undefined, instead of leaving them out.
+    conversion : Conversion, optional
+        Currency, rates and hedges by which the returns become those in the report currency.
+    calendar : busdaycalendar
+        Business days for BUS/252.
+
+    Returns
+    -------
+    TimeWeightedReturn
+        One figure for each window that has a return, and what was left out.
+
+    Raises
+    ------
+    NoResolvedPeriodError
+        No window holds a row.
+    NoCapitalError
+        No window has a return; or, under `fail_fast`, a day has a gain without capital.
+    FxRateMissingError
+        A row of a window has no exchange rate.
+    FigureOverflowError
+        A figure is larger than a double.
+
+    Notes
+    -----
+    .. math:: 1 + R = \prod_t (1 + r_t)
+
+    over the window's own rows, long and short days apart, after the last restart: see `returns.link_ranges`. A figure
+    depends on its window alone, never on which other windows were asked for.
+
+    References
+    ----------
+    Bacon, C. R.: Practical Portfolio Performance Measurement and Attribution, 2nd edition, Wiley 2008, chapter 2.
+    Global Investment Performance Standards (GIPS) for Firms, 2020.
+    """
+    is_before = values.perf_date < inception
+    used = values.take(~is_before) if is_before.any() else values
+    spans = [(window, *_rows_of(used, window)) for window in windows]
+    if all(first == stop for _, first, stop in spans):
+        raise NoResolvedPeriodError(_no_rows_message(values, windows, inception))
+    is_requested = np.zeros(len(used), dtype=bool)
+    for _, first, stop in spans:
+        is_requested[first:stop] = True
+    fx_return = None if conversion is None else fx_returns(conversion, used.perf_date, is_requested)
+    calculation = _Calculation(used, basis, annualization, calendar, with_cumulative, with_fee_effect, fx_return)
+    if fail_fast:
+        _refuse_undefined_days(calculation, is_requested)
+
+    periods, notes = [], []
+    for window, first, stop in spans:
+        if first == stop:
+            notes.append(f"Period {window.label} ({_dates(window)}) has no rows and was left out.")
+        elif calculation.days.n_defined[stop] == calculation.days.n_defined[first]:
+            notes.append(f"Period {window.label} has no row with capital, hence no return, and was left out.")
+        else:
+            periods.append(calculation.period_return(window, first, stop))
+    if not periods:
+        raise NoCapitalError("No requested period has a row with capital, so that there is no return to state.")
+
+    reset_dates = sorted({used.perf_date[reset.row] for period in periods for reset in period.resets})
+    return TimeWeightedReturn(
+        values=used,
+        days=calculation.days,
+        local_days=calculation.local_days,
+        periods=periods,
+        n_idle_days=int((calculation.days.is_idle & is_requested).sum()),
+        n_reset_days=len(reset_dates),
+        notes=[*_order_notes(values), *notes, *_annualisation_notes(periods, annualization)],
+        notices=_notices(values, calculation, is_before, is_requested, reset_dates),
+    )
+
+
+class _Calculation:
+    """The day's returns of one series and basis, and what each window makes of them."""
+
+    def __init__(
+        self,
+        values: DailyValues,
+        basis: Basis,
+        annualization: Annualization,
+        calendar: np.busdaycalendar,
+        with_cumulative: bool,
+        with_fee_effect: bool,
+        fx_return: FloatArray | None,
+    ) -> None:
+        self.values = values
+        self.annualization = annualization
+        self.calendar = calendar
+        self.with_cumulative = with_cumulative
+        self.fx_return = fx_return
+        self.local_days = day_returns(values, basis)
+        self.days = self._converted(self.local_days)
+        other = Basis.GROSS if basis is Basis.NET else Basis.NET
+        self.by_basis = (
+            {basis: self.days, other: self._converted(day_returns(values, other))} if with_fee_effect else {}
+        )
+
+    def _converted(self, days: DayReturns) -> DayReturns:
+        return days if self.fx_return is None else in_report_currency(days, self.fx_return)
+
+    def period_return(self, window: Window, first: int, stop: int) -> PeriodReturn:
+        """Return the figures of one window that has a return."""
+        linked = link_window(self.days, first, stop)
+        local = linked if self.fx_return is None else link_window(self.local_days, first, stop)
+        resets = find_resets(self.days, first, stop)
+        # Arrays of one element: a period is annualised by the very rule of the buckets.
+        span = self._measured(np.array([window.start]), np.array([window.end]), np.array([stop]))
+        ann_return = self._annualised(np.array([linked]), span, np.array([bool(resets)]))
+        return PeriodReturn(
+            window=window,
+            first=first,
+            stop=stop,
+            base=linked,
+            local=local,
+            fx=0.0 if self.fx_return is None else _currency_return(linked, local),
+            ann_return=None if ann_return is None or np.isnan(ann_return[0]) else float(ann_return[0]),
+            span=span,
+            gross=link_window(self.by_basis[Basis.GROSS], first, stop) if self.by_basis else None,
+            net=link_window(self.by_basis[Basis.NET], first, stop) if self.by_basis else None,
+            resets=resets,
+            buckets={frequency: self._buckets(frequency, window, first, stop) for frequency in window.frequencies},
+        )
+
+    def _buckets(self, frequency: Frequency, window: Window, first: int, stop: int) -> Buckets:
+        starts, calendar_start, calendar_end = bucket_starts(self.values.perf_date[first:stop], frequency)
+        labels = bucket_labels(calendar_start, frequency)
+        begin = first + starts
+        end = np.append(begin[1:], stop)
+        cumulative = link_to_date(self.days, first, stop)[end - 1 - first] if self.with_cumulative else None
+        if frequency is Frequency.DAILY:
+            return Buckets(labels, begin, end, self.days.returns[first:stop], cumulative)
+        linked = link_ranges(self.days, begin, end)
+        span = self._measured(np.maximum(calendar_start, window.start), np.minimum(calendar_end, window.end), end)
+        ann_returns = self._annualised(linked, span, has_resets(self.days, begin, end))
+        return Buckets(labels, begin, end, linked, cumulative, ann_returns, span)
+
+    def _measured(self, start: DateArray, end: DateArray, stop: IntArray) -> Span:
+        """Return the days that count for a rate per year, of windows or buckets that stop before row `stop`."""
+        dates = self.values.perf_date
+        return np.maximum(start, dates[0]), measured_end(end, dates[stop - 1], self.calendar)
+
+    def _annualised(self, linked: FloatArray, span: Span, has_reset: BoolArray) -> FloatArray | None:
+        if not self.annualization.is_enabled:
+            return None
+        return annualise(linked, *span, self.annualization, self.calendar, has_reset)
+
+
+def _rows_of(values: DailyValues, window: Window) -> tuple[int, int]:
+    """Return the half-open range of rows of a window, empty where it holds none."""
+    first = int(values.perf_date.searchsorted(window.start))
+    return first, max(first, int(values.perf_date.searchsorted(window.end, side="right")))
+
+
+def _currency_return(base: float, local: float) -> float | None:
+    """Return (1 + base) / (1 + local) - 1, None where the local return is -100 %: nothing is left to convert."""
+    return None if local == -1.0 else (1.0 + base) / (1.0 + local) - 1.0
+
+
+def _refuse_undefined_days(calculation: _Calculation, is_requested: BoolArray) -> None:
+    undefined = np.flatnonzero(~calculation.days.is_defined & is_requested)
+    if len(undefined):
+        values = calculation.values
+        raise NoCapitalError(
+            f"{len(undefined)} days have a gain but no capital, hence no return; nothing was calculated.",
+            faults=[
+                Fault(
+                    (*values.place, int(values.row[i])),
+                    "begin_mv + bod_cf is 0 while end_mv - eod_cf is not; correct the row, or send fail_fast: false",
+                    row={"perf_date": str(values.perf_date[i])},
+                )
+                for i in undefined.tolist()
+            ],
+        )
+
+
+def _no_rows_message(values: DailyValues, windows: Sequence[Window], inception: Day) -> str:
+    asked = ", ".join(f"{window.label} ({_dates(window)})" for window in windows)
+    sent = f"rows from {values.perf_date[0]} to {values.perf_date[-1]}" if len(values) else "no rows"
+    return (
+        f"No requested period holds a row: asked for {asked} with performance_start_date {inception}; sent {sent}. "
+        "Send rows for the periods, or ask for others."
+    )
+
+
+def _dates(window: Window) -> str:
+    if window.start > window.end:
+        return f"ends on {window.end}, before the first day that counts, {window.start}"
+    return f"{window.start} to {window.end}"
+
+
+def _order_notes(values: DailyValues) -> list[str]:
+    return ["Rows were not in date order; they were sorted by perf_date."] if values.is_reordered else []
+
+
+def _annualisation_notes(periods: Sequence[PeriodReturn], annualization: Annualization) -> list[str]:
+    if not annualization.is_enabled:
+        return []
+    notes = []
+    plain = [period for period in periods if period.ann_return is None]
+    short = [p.window.label for p in plain if is_short_window(*p.span)[0] and not annualization.allow_short_periods]
+    others = [p.window.label for p in plain if p.window.label not in short]
+    if short:
+        notes.append(f"Not annualised, because shorter than 365 days (GIPS): {', '.join(short)}.")
+    if others:
+        notes.append(f"Not annualised, because of a reset, a total loss or too large a rate: {', '.join(others)}.")
+    if any(frequency is not Frequency.YEARLY for period in periods for frequency in period.buckets):
+        notes.append("Days are never annualised; longer buckets are by the rules of periods.")
+    return notes
+
+
+def _notices(
+    values: DailyValues,
+    calculation: _Calculation,
+    is_before: BoolArray,
+    is_requested: BoolArray,
+    reset_dates: Sequence[Day],
+) -> list[Notice]:
+    used, days = calculation.values, calculation.days
+    notices = []
+
+    def add(code: str, detail: str, dates: DateArray | Sequence[Day]) -> None:
+        if len(dates):
+            notices.append(Notice(code, detail, dates=tuple(str(date) for date in dates)))
+
+    jump = np.abs(used.begin_mv[1:] - used.end_mv[:-1])
+    is_jump = jump > DISCONTINUITY_EPSILON * np.maximum(np.abs(used.begin_mv[1:]), np.abs(used.end_mv[:-1]))
+    add(
+        "before_inception",
+        "Rows before performance_start_date were left out.",
+        values.perf_date[is_before],
+    )
+    add(
+        "no_capital",
+        "A gain without capital has no return; the days were left out of the chain.",
+        used.perf_date[~days.is_defined & is_requested],
+    )
+    add(
+        "discontinuity",
+        "begin_mv differs from end_mv of the row before; the difference is in no return.",
+        used.perf_date[1:][is_jump & is_requested[1:] & is_requested[:-1]],
+    )
+    add(
+        "reset",
+        "Capital was lost or a new chain was opened; returns are linked from the last restart on.",
+        reset_dates,
+    )
+    add(
+        "positive_fee",
+        "Management fees are negative by convention; a positive one raises the net return.",
+        used.perf_date[(used.mgmt_fees > 0.0) & is_requested],
+    )
+    return notices

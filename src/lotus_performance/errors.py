@@ -1,0 +1,151 @@
+"""All domain exceptions. They carry a stable code and a context, never an HTTP status.
+
+::
+
+    PerformanceError
+    ├── InvalidInputError                 values contradict each other
+    │   ├── DuplicateDatesError           duplicate_dates
+    │   ├── DuplicateLabelError           duplicate_label
+    │   ├── WindowReversedError           window_reversed
+    │   ├── WindowMismatchError           window_mismatch
+    │   ├── FlowOutsidePeriodError        flow_outside_period
+    │   ├── FxRateMissingError            fx_rate_missing
+    │   ├── NoResolvedPeriodError         no_resolved_period
+    │   ├── NotSupportedError             not_supported
+    │   └── PrecisionModeUnsupportedError precision_mode_unsupported
+    ├── NotComputableError                valid, yet without a result
+    │   ├── NoRootError                   not_computable.no_root
+    │   ├── NoCapitalError                not_computable.no_capital
+    │   ├── NoPeriodError                 not_computable.no_period
+    │   └── FigureOverflowError           not_computable.overflow
+    ├── CalculationError                  calculation_failed: our fault
+    └── NotReadyError                     not_ready: ask again later
+
+``api/errors.py`` is the one place where a class becomes a status.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+Place = tuple[str | int, ...]
+"""Path of a member in the request document, such as ``("valuation_points", 17, "end_mv")``."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One member at fault: where it stands, what is wrong, and what identifies its row."""
+
+    place: Place
+    detail: str
+    row: Mapping[str, str] = field(default_factory=dict)
+
+
+class PerformanceError(Exception):
+    """Base of all domain errors; ``faults`` name the members of the request that are to blame."""
+
+    code: ClassVar[str]
+
+    def __init__(self, message: str, *, faults: Sequence[Fault] = (), context: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.faults = tuple(faults)
+        self.context = dict(context or {})
+
+
+class InvalidInputError(PerformanceError):
+    """Values of the request contradict each other."""
+
+
+class DuplicateDatesError(InvalidInputError):
+    """Two rows of one series have the same date."""
+
+    code = "duplicate_dates"
+
+
+class DuplicateLabelError(InvalidInputError):
+    """Two different windows would be answered under one label."""
+
+    code = "duplicate_label"
+
+
+class WindowReversedError(InvalidInputError):
+    """A window starts after it ends."""
+
+    code = "window_reversed"
+
+
+class WindowMismatchError(InvalidInputError):
+    """An explicit window does not end on the valuation date."""
+
+    code = "window_mismatch"
+
+
+class FlowOutsidePeriodError(InvalidInputError):
+    """A cash flow lies before the start or after the end of the measuring period."""
+
+    code = "flow_outside_period"
+
+
+class FxRateMissingError(InvalidInputError):
+    """No exchange rate is known on or before a date that needs one."""
+
+    code = "fx_rate_missing"
+
+
+class NoResolvedPeriodError(InvalidInputError):
+    """None of the requested periods holds a row."""
+
+    code = "no_resolved_period"
+
+
+class NotSupportedError(InvalidInputError):
+    """The request asks for something that this version does not calculate."""
+
+    code = "not_supported"
+
+
+class PrecisionModeUnsupportedError(InvalidInputError):
+    """The precision mode is not available for this calculation."""
+
+    code = "precision_mode_unsupported"
+
+
+class NotComputableError(PerformanceError):
+    """The input is valid, yet the quantity does not exist for it."""
+
+
+class NoRootError(NotComputableError):
+    """No rate makes the present value of the flows zero."""
+
+    code = "not_computable.no_root"
+
+
+class NoCapitalError(NotComputableError):
+    """No capital was invested, so that a gain cannot be related to it."""
+
+    code = "not_computable.no_capital"
+
+
+class NoPeriodError(NotComputableError):
+    """The measuring period has no days."""
+
+    code = "not_computable.no_period"
+
+
+class FigureOverflowError(NotComputableError):
+    """The figure is larger than a double can hold."""
+
+    code = "not_computable.overflow"
+
+
+class CalculationError(PerformanceError):
+    """The engine failed or an identity does not hold: our fault."""
+
+    code = "calculation_failed"
+
+
+class NotReadyError(PerformanceError):
+    """The service takes no new requests at the moment."""
+
+    code = "not_ready"

@@ -1,0 +1,83 @@
+"""Server settings, each with its reason; ``runbook/rfcs`` holds the measurements behind them."""
+
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from typing import Any
+
+# One thread for linear algebra: workers are processes, and more threads than cores only wait for one another.
+for _library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+# Set before the metrics are imported: prometheus-client decides at import whether it counts over processes.
+_metrics_dir = tempfile.mkdtemp(prefix="lotus-metrics-")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_dir
+
+from gunicorn.glogging import Logger  # noqa: E402
+
+from lotus_performance.draining import begin_draining, is_draining  # noqa: E402
+from lotus_performance.settings import read_settings  # noqa: E402
+
+_settings = read_settings()
+
+bind = f"{_settings.host}:{_settings.port}"
+workers = _settings.workers
+# Threads, because a slow client holds one of them and not a whole process (RFC 0024).
+worker_class = "gthread"
+threads = 128
+worker_connections = 1000
+backlog = 2048
+keepalive = 5
+timeout = 30
+graceful_timeout = 20
+# The application is imported once, before the fork: workers share its memory and start at once.
+preload_app = True
+# The heartbeat file of a worker must not wait for a disk.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+# No second way to control the server, and none that needs a writable folder.
+control_socket_disable = True
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "lotus_performance.telemetry.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"level": _settings.log_level, "handlers": ["stderr"]},
+    "loggers": {
+        "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+    },
+}
+
+
+class logger_class(Logger):  # type: ignore[misc] # noqa: N801 -- the name of the setting
+    """Log of the server itself; the application writes one line a request, with its ids."""
+
+    def access(self, *arguments: Any) -> None:
+        """Write nothing."""
+
+
+def when_ready(server: Any) -> None:
+    """On SIGTERM, say "not ready" for a moment and only then stop; on a second one, stop at once."""
+
+    def handle_term(number: int, frame: object) -> None:
+        if is_draining():
+            server.signal(signal.SIGQUIT, frame)
+            return
+        begin_draining()
+        timer = threading.Timer(_settings.drain_seconds, server.signal, (signal.SIGTERM, None))
+        timer.daemon = True  # it must not outlive a server that was stopped before
+        timer.start()
+
+    signal.signal(signal.SIGTERM, handle_term)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Let the metrics of a worker that has ended be kept as counters only."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(server: Any) -> None:
+    """Remove the metrics' folder."""
+    shutil.rmtree(_metrics_dir, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""From the wire to engine types: one marshmallow schema for each request."""

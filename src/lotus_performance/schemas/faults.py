@@ -1,0 +1,48 @@
+"""Messages of invalid documents: each with a stable code, and where it stands as a JSON pointer."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+Row = Mapping[str, str]
+
+
+class Message(str):
+    """Text of one fault; `code` is stable, `row` identifies the row, `n_faults` faults stand behind it."""
+
+    code: str
+    row: Row
+    n_faults: int
+
+    def __new__(cls, text: str, code: str, row: Row | None = None, n_faults: int = 1) -> "Message":
+        """Make a message out of its text."""
+        message = super().__new__(cls, text)
+        message.code = code
+        message.row = row or {}
+        message.n_faults = n_faults
+        return message
+
+
+class PlacedMessage(NamedTuple):
+    """A message and the path of the member that it is about."""
+
+    place: tuple[str | int, ...]
+    message: Message
+
+
+def unreported(count: int) -> Message:
+    """Return a message that stands for faults beyond the limit: counted, never shown."""
+    return Message("", "unreported", n_faults=count)
+
+
+def placed_messages(messages: Any, place: tuple[str | int, ...] = ()) -> Iterator[PlacedMessage]:
+    """Yield every message of marshmallow's nested collection with its place."""
+    if isinstance(messages, Mapping):
+        for key, value in messages.items():
+            yield from placed_messages(value, place if key == "_schema" else (*place, key))
+    elif isinstance(messages, list):
+        for value in messages:
+            yield from placed_messages(value, place)
+    elif isinstance(messages, Message):
+        yield PlacedMessage(place, messages)
+    else:
+        yield PlacedMessage(place, Message(str(messages), "invalid"))

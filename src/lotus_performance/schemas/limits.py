@@ -1,0 +1,13 @@
+"""How much one request may hold."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Counts that are refused when exceeded, and the number of faults that one answer reports."""
+
+    max_body_bytes: int = 16 * 1024 * 1024
+    max_rows: int = 40_000
+    max_periods: int = 16
+    max_errors: int = 100

@@ -1,0 +1,437 @@
+"""Answers as JSON schemas: what services build, described once, and closed against members that are not described.
+
+Each entry of `COMPONENTS` is a schema of the OpenAPI document; a test validates every answer of the test suite
+against them. Every number says its unit.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lotus_performance.engine.day_count import DayCount
+from lotus_performance.engine.mwr import MwrMethod
+from lotus_performance.engine.periods import Frequency
+from lotus_performance.engine.requests import CalendarType, PrecisionMode
+from lotus_performance.engine.returns import ResetReason
+from lotus_performance.engine.rootfind import Search
+
+JsonSchema = dict[str, Any]
+
+UNITS = {
+    "percent": "2.01 is 2.01 %",
+    "fraction": "0.0201 is 2.01 %",
+    "money": "an amount in the currency of the portfolio; into the portfolio is positive",
+    "ratio": "a number without unit, such as a growth factor or an exchange rate",
+    "days": "a time in days",
+    "months": "a time in calendar months",
+    "seconds": "a time in seconds",
+    "count": "a number of things",
+    "decimals": "digits after the point",
+    "none": "a label or a code, which enters no calculation",
+}
+"""What each value of `x-unit` means."""
+
+WARNINGS = {
+    "no_capital": "A gain without capital has no return; the days were left out.",
+    "discontinuity": "A row begins with another value than the one at which the row before ended.",
+    "reset": "Capital was lost or a new chain was opened; returns are linked from the last restart on.",
+    "before_inception": "Rows before the inception were left out.",
+    "positive_fee": "Management fees are negative by convention; a positive one raises the net return.",
+    "multiple_roots": "Several internal rates of return exist; `convergence.roots` holds all of them.",
+    "short_period_annualised": "A rate per year extrapolates fewer than 365 days.",
+    "start_from_first_flow": "No measuring period was sent; the first flow's day was taken as its start.",
+    "fx_missing_base_only": "Returns in two currencies were asked for without rates.",
+    "one_sided_date": "A date was there for the portfolio or for the benchmark alone.",
+    "calendar_unavailable": "The trading calendar is not at hand; Monday to Friday were counted.",
+    "no_effect": "Optional members were sent that change nothing in this answer.",
+}
+"""What each code of a warning means."""
+
+
+def _record(description: str, required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> JsonSchema:
+    """Return the schema of an object that has these members and no others."""
+    return {
+        "type": "object",
+        "description": description,
+        "properties": {**required, **(optional or {})},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def _number(unit: str, description: str, **bounds: float) -> JsonSchema:
+    return {"type": "number", "x-unit": unit, "description": description, **bounds}
+
+
+def _whole(unit: str, description: str, **bounds: int) -> JsonSchema:
+    return {"type": "integer", "x-unit": unit, "description": description, **bounds}
+
+
+def _count(description: str) -> JsonSchema:
+    return _whole("count", description, minimum=0)
+
+
+def _text(description: str) -> JsonSchema:
+    return {"type": "string", "description": description}
+
+
+def _one_of(values: Iterable[str], description: str) -> JsonSchema:
+    return {"type": "string", "enum": [str(value) for value in values], "description": description}
+
+
+def _date(description: str) -> JsonSchema:
+    return {"type": "string", "format": "date", "description": description}
+
+
+def _flag(description: str) -> JsonSchema:
+    return {"type": "boolean", "description": description}
+
+
+def _list(items: JsonSchema, description: str) -> JsonSchema:
+    return {"type": "array", "items": items, "description": description}
+
+
+def _uuid(description: str) -> JsonSchema:
+    return {"type": "string", "format": "uuid", "description": description}
+
+
+def _digest(description: str) -> JsonSchema:
+    return {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": description}
+
+
+def _ref(name: str) -> JsonSchema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _result(
+    description: str, required: Mapping[str, Any], optional: Mapping[str, Any], audit: JsonSchema
+) -> JsonSchema:
+    """Return the schema of a calculation's answer: the members that all of them share, and its own."""
+    return _record(
+        description,
+        {
+            "calculation_id": _uuid("Identity of the calculation, as sent or made by the service."),
+            "portfolio_id": _text("Identity of the portfolio, as sent."),
+            **required,
+            "meta": _ref("Meta"),
+            "diagnostics": _ref("Diagnostics"),
+            "audit": audit,
+        },
+        optional,
+    )
+
+
+def _audit(counts: Mapping[str, str]) -> JsonSchema:
+    members = {name: _count(description) for name, description in counts.items()}
+    return _record("What was counted.", {"counts": _record("Sizes of the calculation.", members)})
+
+
+_META = _record(
+    "How the answer was calculated.",
+    {
+        "calculation_id": _uuid("Identity of the calculation."),
+        "engine_version": _text("Version of the formulas; changes whenever a figure can."),
+        "precision_mode": _one_of(PrecisionMode, "Arithmetic of the calculation."),
+        "annualization": _record(
+            "Annualisation as asked for, defaults filled in.",
+            {
+                "enabled": _flag("Whether rates per year were asked for."),
+                "basis": _one_of(DayCount, "How days are counted."),
+                "allow_short_periods": _flag("Whether periods of fewer than 365 days are annualised."),
+            },
+            {"periods_per_year": _number("days", "Days of a year, where they replace those of the basis.")},
+        ),
+        "calendar": _record(
+            "Calendar as asked for.",
+            {"type": _one_of(CalendarType, "A label.")},
+            {"trading_calendar": _text("Name of the calendar of trading days.")},
+        ),
+        "periods": _record(
+            "Periods as asked for.",
+            {
+                "requested": _list(_text("Label of a period."), "Labels in the order of the request."),
+                "master_start": _date("First day of the earliest period."),
+                "master_end": _date("Last day of the latest period."),
+            },
+        ),
+        "input_fingerprint": _digest("Of the request, defaults filled in and rows in date order."),
+        "calculation_hash": _digest("Of the fingerprint and the engine's version."),
+        "result_hash": _digest("Of the figures as they stand in the answer."),
+    },
+    {"report_ccy": _text("Currency of the answer, as sent.")},
+)
+
+_WARNING = _record(
+    "Something that a reader of the figures should know.",
+    {
+        "code": _one_of(WARNINGS, " ".join(f"`{code}`: {meaning}" for code, meaning in WARNINGS.items())),
+        "severity": _one_of(("info", "warning"), "How much it matters."),
+        "detail": _text("What happened, in a sentence."),
+    },
+    {"dates": _list(_date("A day concerned."), "Days concerned, at most the first 100.")},
+)
+
+_POLICY = _record(
+    "What the data policy changed.",
+    {
+        "overrides": _record(
+            "Values that were replaced.",
+            {
+                "applied_mv_count": _count("Market values replaced."),
+                "applied_cf_count": _count("Flows and fees replaced."),
+            },
+        ),
+        "ignored_days_count": _count("Days taken as unchanged."),
+        "outliers": _record("Outcome of the test.", {"flagged_rows": _count("Days flagged as outliers.")}),
+    },
+)
+
+_SAMPLES = _record(
+    "Examples of what was counted.",
+    {
+        "outliers": _list(
+            _record(
+                "A day flagged as an outlier; its return stays in every figure.",
+                {
+                    "date": _date("The day."),
+                    "raw_return": _number("percent", "Return of the day."),
+                    "threshold": _number("percent", "Distance from the median from which a return is an outlier."),
+                },
+            ),
+            "The first outliers.",
+        )
+    },
+)
+
+_DIAGNOSTICS = _record(
+    "What is to be said about the data.",
+    {
+        "nip_days": _count("Days without investment in the requested periods."),
+        "reset_days": _count("Days on which a chain of returns was cut."),
+        "effective_period_start": _date("First day that is in a figure."),
+        "notes": _list(_text("A sentence."), "What was done with the request, periods left out among it."),
+        "warnings": _list(_ref("Warning"), "What a reader of the figures should know."),
+    },
+    {"policy": _ref("PolicyEffect"), "samples": _ref("Samples")},
+)
+
+_DAY = _record(
+    "Working of a day: numerator / denominator is its return.",
+    {
+        "perf_date": _date("The day."),
+        "numerator": _number("money", "Gain: end_mv - eod_cf - begin_mv - bod_cf, under NET plus the fees (negative)."),
+        "denominator": _number("money", "Capital at work: |begin_mv + bod_cf|.", minimum=0),
+        "factor": _number("ratio", "Growth of the day's leg: 1 + return, of a short day 1 - return, 1 without one."),
+        "sign": _whole("none", "1: capital is positive, -1: negative (short), 0: none.", minimum=-1, maximum=1),
+    },
+    {"return_pct": _number("percent", "Return of the day; left out where a gain has no capital to relate to.")},
+)
+
+_BUCKET = _record(
+    "A day, week, month, quarter or year of a period.",
+    {
+        "period": _text("`2025-01-29`, of a week its Friday; `2025-01`; `2025-Q1`; `2025`."),
+        "summary": _record(
+            "Figures of the bucket.",
+            {
+                "begin_mv": _number("money", "Value at the beginning of its first row."),
+                "end_mv": _number("money", "Value at the end of its last row."),
+                "net_cash_flow": _number("money", "Sum of its flows; into the portfolio is positive."),
+            },
+            {
+                "period_return_pct": _number("percent", "Return of the bucket; left out where there is none."),
+                "cumulative_return_pct_to_date": _number(
+                    "percent", "Return from the start of the period to the bucket's end, if asked for."
+                ),
+                "annualized_return_pct": _number("percent", "Rate per year, if asked for and defined."),
+            },
+        ),
+    },
+    {"daily_data": _list(_ref("DayWorking"), "Working of its days, if asked for.")},
+)
+
+_PERIOD = _record(
+    "Returns of one requested period.",
+    {
+        "breakdowns": {
+            "type": "object",
+            "description": "Buckets of the period, in date order, by frequency.",
+            "properties": {
+                frequency.value: _list(_ref("Bucket"), f"The {frequency.value} buckets.") for frequency in Frequency
+            },
+            "minProperties": 1,
+            "additionalProperties": False,
+        },
+        "portfolio_return": _record(
+            "Time-weighted return of the period, and its parts: 1 + base = (1 + local) (1 + fx).",
+            {
+                "local": _number("percent", "Return in the portfolio's own currency."),
+                "base": _number("percent", "Return in the report currency: the figure asked for."),
+            },
+            {"fx": _number("percent", "Return of the currency, 0 without conversion; left out after a total loss.")},
+        ),
+    },
+    {
+        "annualized_return_pct": _number("percent", "Rate per year, if asked for and defined."),
+        "gross_return_pct": _number("percent", "Return before management fees, if the fee effect was asked for."),
+        "net_return_pct": _number("percent", "Return after management fees, if the fee effect was asked for."),
+        "fee_effect_pct": _number("percent", "net_return_pct - gross_return_pct: what fees cost, negative."),
+        "reset_events": _list(
+            _record(
+                "A cut of the chain of returns.",
+                {
+                    "date": _date("Day of the loss; of NCTRL_4 the day on which the new chain begins."),
+                    "reason": _one_of(
+                        ResetReason,
+                        "NCTRL_1: long days lost more than everything. NCTRL_2: a short portfolio turned positive. "
+                        "NCTRL_3: short days of a chain with long ones lost more than everything. "
+                        "NCTRL_4: new capital opened a new chain.",
+                    ),
+                    "impacted_rows": _count("Rows of the period before the restart, which its return leaves out."),
+                },
+            ),
+            "Cuts of the chain, if asked for and there are any.",
+        ),
+    },
+)
+
+_TWR = _result(
+    "Time-weighted returns of one portfolio.",
+    {
+        "results_by_period": {
+            "type": "object",
+            "description": "One entry for each period that has a return, by its label.",
+            "additionalProperties": _ref("TwrPeriod"),
+            "minProperties": 1,
+        }
+    },
+    {},
+    _audit(
+        {
+            "input_rows": "Rows sent.",
+            "used_rows": "Rows from the inception on.",
+            "periods": "Periods with a return.",
+        }
+    ),
+)
+
+_CONVERGENCE = _record(
+    "How the rate was found.",
+    {
+        "iterations": _count("Steps of the search."),
+        "converged": _flag("Whether the method found its figure; false where another method stood in."),
+        "roots": _list(
+            _number("percent", "Internal rate of return per year."), "All internal rates of return found, rising."
+        ),
+    },
+    {
+        "residual": _number(
+            "ratio", "Present value at the worst root over the sum of the absolute present values.", minimum=0
+        ),
+        "search": _one_of(
+            Search,
+            "proven: the signs of the flows decide how many rates there are. exact: no rate can have been missed. "
+            "scan: there may be others. Left out where no rate was searched for.",
+        ),
+        "unique": _flag("Whether exactly one rate exists; left out where that is not known."),
+    },
+)
+
+_MWR = _result(
+    "Money-weighted return of one portfolio.",
+    {
+        "money_weighted_return": _number("percent", "Return of the whole measuring period, not of a year."),
+        "method": _one_of(MwrMethod, "Method used, which is another than the one asked for where that has no result."),
+        "convergence": _ref("Convergence"),
+        "start_date": _date("Day at whose close the opening value stands."),
+        "end_date": _date("Day of the closing value."),
+        "notes": _list(_text("A sentence."), "Why another method stood in, and the like."),
+    },
+    {
+        "mwr_annualized": _number("percent", "Rate per year; always there for XIRR."),
+        "cashflows_used": _list(
+            _record(
+                "A flow.",
+                {
+                    "date": _date("Day of the flow."),
+                    "amount": _number("money", "Into the portfolio is positive."),
+                },
+            ),
+            "Flows in date order; left out if `emit_cashflows_used` is false.",
+        ),
+    },
+    _audit({"cash_flows": "Flows sent.", "roots": "Internal rates of return found."}),
+)
+
+_FAULT = _record(
+    "One member of the request at fault.",
+    {
+        "pointer": _text("JSON pointer (RFC 6901) to the member, the same for rows and columns."),
+        "code": {
+            "type": "string",
+            "pattern": "^[a-z0-9_.]+$",
+            "description": "Stable code of the fault; the list stands at `/docs/problems#validation_failed`.",
+        },
+        "detail": _text("What is wrong, in words that follow the member's name."),
+    },
+    {
+        "perf_date": _text("Date of the row, as sent."),
+        "date": _text("Date of the row, as sent."),
+    },
+)
+
+_PROBLEM = _record(
+    "A refusal or failure (RFC 9457).",
+    {
+        "type": {
+            "type": "string",
+            "format": "uri-reference",
+            "description": "Where the problem is explained: `/docs/problems#<code>`.",
+        },
+        "title": _text("What kind of problem it is; the same for each `code`."),
+        "status": _whole("none", "The HTTP status.", minimum=400, maximum=599),
+        "code": {"type": "string", "pattern": "^[a-z0-9_.]+$", "description": "Stable code: decide by this one."},
+        "detail": _text("What happened in this case."),
+        "instance": _text("Path of the request."),
+        "request_id": _text("The `X-Request-Id` of the answer, under which the log has the details."),
+    },
+    {
+        "errors": _list(_ref("Fault"), "Members at fault, all at once up to the limit."),
+        "errors_total": _whole("count", "Number of faults, those beyond the limit included.", minimum=1),
+    },
+)
+
+_ROOT = _record(
+    "What this service is.",
+    {
+        "message": _text("A greeting."),
+        "service": {"type": "string", "const": "lotus-performance", "description": "Name of the service."},
+        "version": _text("Version of the service."),
+        "docs": _text("Path of the interactive documentation."),
+    },
+)
+
+
+def _status(value: str) -> JsonSchema:
+    return _record("State of the service.", {"status": {"type": "string", "const": value, "description": "The state."}})
+
+
+COMPONENTS: dict[str, JsonSchema] = {
+    "Root": _ROOT,
+    "Health": _status("ok"),
+    "Liveness": _status("live"),
+    "Readiness": _status("ready"),
+    "Problem": _PROBLEM,
+    "Fault": _FAULT,
+    "TwrResponse": _TWR,
+    "TwrPeriod": _PERIOD,
+    "Bucket": _BUCKET,
+    "DayWorking": _DAY,
+    "MwrResponse": _MWR,
+    "Convergence": _CONVERGENCE,
+    "Meta": _META,
+    "Diagnostics": _DIAGNOSTICS,
+    "Warning": _WARNING,
+    "PolicyEffect": _POLICY,
+    "Samples": _SAMPLES,
+}
+"""Schemas of the OpenAPI document, by name."""

@@ -1,0 +1,161 @@
+"""Request of a time-weighted return."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from marshmallow import post_load, validates_schema
+
+from lotus_performance.engine.exact import ExactRows
+from lotus_performance.engine.fx import CurrencyMode
+from lotus_performance.engine.periods import Period
+from lotus_performance.engine.requests import PrecisionMode, TwrRequest
+from lotus_performance.engine.returns import Basis
+from lotus_performance.engine.series import order_by_date
+from lotus_performance.schemas.base import (
+    AnalysisSchema,
+    RequestSchema,
+    StrictSchema,
+    analyses_of,
+    canonical_json,
+    data_policy_of,
+    dated_values_of,
+    refuse,
+)
+from lotus_performance.schemas.fields import Choice, Columns, Date, Distinct, Flag, Members, Number, Whole
+
+MONEY_COLUMNS = ("begin_mv", "end_mv", "bod_cf", "eod_cf", "mgmt_fees")
+DETAILS = ("start", "end", "months", "days")
+USED_DETAILS = {Period.EXPLICIT: ("start", "end"), Period.ROLLING: ("months", "days")}
+MAX_DAY_NUMBER = 1_000_000_000
+
+
+def valuation_points(**kwargs: Any) -> Columns:
+    """Return the member that holds the values and flows of one entity."""
+    return Columns(
+        {
+            "day": Whole(-MAX_DAY_NUMBER, MAX_DAY_NUMBER, metadata={"description": "A label.", "x-unit": "none"}),
+            "perf_date": Date(required=True, metadata={"description": "Valuation date."}),
+            "begin_mv": Number(
+                required=True, metadata={"description": "Value before the first flow.", "x-unit": "money"}
+            ),
+            "end_mv": Number(
+                required=True,
+                metadata={"description": "Value after the last flow, `eod_cf` included.", "x-unit": "money"},
+            ),
+            "bod_cf": Number(
+                load_default=0.0,
+                metadata={"description": "Flow before trading, in positive, on top of `begin_mv`.", "x-unit": "money"},
+            ),
+            "eod_cf": Number(
+                load_default=0.0,
+                metadata={"description": "Flow after trading, in positive, inside `end_mv`.", "x-unit": "money"},
+            ),
+            "mgmt_fees": Number(
+                load_default=0.0, metadata={"description": "Management fees, negative.", "x-unit": "money"}
+            ),
+        },
+        identity="perf_date",
+        **kwargs,
+    )
+
+
+class FeeEffectSchema(StrictSchema):
+    """Whether each period carries its return net and gross of fees."""
+
+    enabled = Flag(load_default=False, metadata={"description": "Whether returns are told net and gross of fees."})
+
+
+class ResetPolicySchema(StrictSchema):
+    """Whether each period lists the cuts of its chain."""
+
+    emit = Flag(load_default=False, metadata={"description": "Whether each period lists the cuts of its chain."})
+
+
+class TwrRequestSchema(RequestSchema):
+    """Request of `POST /performance/twr`."""
+
+    NEVER_EFFECTIVE: ClassVar = ("output.top_n", "calendar.type")
+    ANNUALIZATION_MEMBERS: ClassVar = (
+        "annualization.basis",
+        "annualization.periods_per_year",
+        "annualization.allow_short_periods",
+        "calendar.trading_calendar",
+    )
+
+    performance_start_date = Date(required=True, metadata={"description": "Inception: no row before it counts."})
+    metric_basis = Choice(Basis, required=True, metadata={"description": "NET takes management fees off."})
+    report_start_date = Date(metadata={"description": "Start of EXPLICIT periods that bring none."})
+    report_end_date = Date(required=True, metadata={"description": "Anchor: the last day of every period."})
+    analyses = Distinct(
+        Members(AnalysisSchema),
+        required=True,
+        identity=lambda analysis: (
+            {k: v for k, v in analysis.items() if k != "frequencies"} if isinstance(analysis, dict) else analysis
+        ),
+        limit=lambda limits: limits.max_periods,
+        metadata={"description": "Requested periods."},
+    )
+    valuation_points = valuation_points(required=True, metadata={"description": "Rows, or columns of one length."})
+    fee_effect = Members(
+        FeeEffectSchema, load_default=FeeEffectSchema().load({}), metadata={"description": "Return net and gross."}
+    )
+    reset_policy = Members(
+        ResetPolicySchema, load_default=ResetPolicySchema().load({}), metadata={"description": "Cuts of the chain."}
+    )
+
+    @validates_schema(skip_on_field_errors=True)
+    def require_explicit_start(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        """Require a start for every EXPLICIT period."""
+        if "report_start_date" in data:
+            return
+        for index, analysis in data["analyses"]:
+            if analysis["period"] is Period.EXPLICIT and "start" not in analysis:
+                text = "is required for EXPLICIT without report_start_date"
+                raise refuse(["analyses", index, "start"], text, "missing")
+
+    @post_load
+    def make_request(self, data: dict[str, Any], **kwargs: Any) -> TwrRequest:
+        """Return the request in engine types."""
+        table = data["valuation_points"]
+        values = order_by_date(table["perf_date"], {name: table[name] for name in MONEY_COLUMNS}, ("valuation_points",))
+        rows = {name: cells for name, cells in table.canonical(values.row).items() if name != "day"}
+        exact = None
+        if data["precision_mode"] is PrecisionMode.DECIMAL_STRICT:
+            exact = ExactRows(**{name: table.decimals(name, values.row) for name in MONEY_COLUMNS})
+            rows |= vars(exact)
+        analyses = tuple(analyses_of(data["analyses"], data.get("report_start_date"), data["report_end_date"]))
+        return TwrRequest(
+            **self.common_arguments(data),
+            canonical=canonical_json(data, valuation_points=rows),
+            no_effect=tuple(self._without_effect(data)),
+            values=values,
+            analyses=analyses,
+            basis=data["metric_basis"],
+            inception=data["performance_start_date"],
+            anchor=data["report_end_date"],
+            currency=data.get("currency"),
+            rates=dated_values_of(data, "fx", "rates", "rate"),
+            hedges=dated_values_of(data, "hedging", "series", "hedge_ratio"),
+            exact=exact,
+            policy=data_policy_of(data) if self.is_changed(data, "data_policy") else None,
+            has_fee_effect=data["fee_effect"]["enabled"],
+            emit_resets=data["reset_policy"]["emit"],
+            include_timeseries=data["output"]["include_timeseries"],
+            include_cumulative=data["output"]["include_cumulative"],
+        )
+
+    def _without_effect(self, data: Mapping[str, Any]) -> list[str]:
+        analyses = data["analyses"]
+        names = self.changed(data, self.NEVER_EFFECTIVE)
+        if not data["annualization"]["enabled"]:
+            names += self.changed(data, self.ANNUALIZATION_MEMBERS)
+        if not any(a["period"] is Period.EXPLICIT and "start" not in a for _, a in analyses):
+            names += self.changed(data, ("report_start_date",))
+        if data["currency_mode"] is not CurrencyMode.BOTH:
+            names += self.changed(data, ("fx",))
+        if data["currency_mode"] is not CurrencyMode.BOTH or "fx" not in data:
+            names += self.changed(data, ("hedging",))
+        for index, analysis in analyses:
+            used = USED_DETAILS.get(analysis["period"], ())
+            names += [f"analyses.{index}.{name}" for name in DETAILS if name in analysis and name not in used]
+        return names

@@ -1,0 +1,1 @@
+"""From the engine to results in wire names and percent."""

@@ -1,0 +1,87 @@
+"""Settings: the environment, read once into one frozen value, all faults told at once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from environs import Env, EnvValidationError
+from marshmallow.validate import OneOf, Range
+
+MEBIBYTE = 1024 * 1024
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+OWN_PREFIX = "LOTUS_"
+
+
+class SettingsError(ValueError):
+    """The environment holds settings that cannot be used; the message names all of them."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of the service; ``runbook/deploy.md`` describes each."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    log_level: str = "INFO"
+    max_body_bytes: int = 16 * MEBIBYTE
+    max_rows: int = 40_000
+    max_periods: int = 16
+    max_errors: int = 100
+    drain_seconds: float = 1.0
+
+
+VARIABLES = {
+    "host": "HOST",
+    "port": "PORT",
+    "workers": "WEB_CONCURRENCY",
+    "log_level": "LOG_LEVEL",
+    "max_body_bytes": "MAX_BODY_BYTES",
+    "max_rows": "LOTUS_MAX_ROWS",
+    "max_periods": "LOTUS_MAX_PERIODS",
+    "max_errors": "LOTUS_MAX_ERRORS",
+    "drain_seconds": "LOTUS_DRAIN_SECONDS",
+}
+"""Environment variable of each setting."""
+
+
+def read_settings() -> Settings:
+    """Return the settings of this process.
+
+    Raises
+    ------
+    SettingsError
+        Values are out of their bounds, or variables begin with ``LOTUS_`` and are no setting.
+    """
+    env = Env(eager=False)
+    defaults = Settings(workers=len(os.sched_getaffinity(0)))
+
+    def whole(name: str, low: int, high: int) -> int:
+        value: int = env.int(VARIABLES[name], getattr(defaults, name), validate=Range(low, high))
+        return value
+
+    settings = Settings(
+        host=env.str("HOST", defaults.host),
+        port=whole("port", 0, 65_535),
+        workers=whole("workers", 1, 512),
+        log_level=env.str("LOG_LEVEL", defaults.log_level, validate=OneOf(LOG_LEVELS)),
+        max_body_bytes=whole("max_body_bytes", 1024, 1024 * MEBIBYTE),
+        max_rows=whole("max_rows", 1, 10_000_000),
+        max_periods=whole("max_periods", 1, 1000),
+        max_errors=whole("max_errors", 1, 1000),
+        drain_seconds=env.float(VARIABLES["drain_seconds"], defaults.drain_seconds, validate=Range(0, 60)),
+    )
+    faults = [
+        f"{name} is not a setting; settings are {', '.join(VARIABLES.values())}"
+        for name in sorted(os.environ)
+        if name.startswith(OWN_PREFIX) and name not in VARIABLES.values()
+    ]
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        messages = cast(Mapping[str, list[str]], error.error_messages)
+        faults += [f"{name}: {' '.join(texts)}" for name, texts in messages.items()]
+    if faults:
+        raise SettingsError("Settings that cannot be used: " + "; ".join(faults))
+    return settings

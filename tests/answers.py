@@ -1,0 +1,82 @@
+"""Checks answers against the OpenAPI document."""
+
+import json
+import re
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+PAGES = ("/openapi.json", "/docs", "/docs/problems", "/docs/assets/<name>")
+"""Routes that belong to no operation of the document."""
+
+PROBLEM_JSON = "application/problem+json"
+
+
+def validate_answer(
+    document: Any,
+    method: str,
+    rule: str | None,
+    status: int,
+    body: bytes,
+    content_type: str | None,
+    *,
+    any_problem: bool = False,
+) -> None:
+    """Fail unless the document describes the answer.
+
+    `rule` is the route's template as Flask writes it, None where no route matched. With `any_problem` a problem may
+    have a status or code that its operation does not list: for tests that raise what the views never do.
+    """
+    place = f"{method} {rule} answered {status}"
+    media_type = (content_type or "").partition(";")[0]
+    operation = operation_of(document, method, rule)
+    response = (operation or {}).get("responses", {}).get(str(status))
+    if method == "OPTIONS":
+        return
+    if response is None or (any_problem and status >= 400):
+        if status < 400:
+            assert rule in PAGES, f"{place}, which is not documented"
+            return
+        assert any_problem or operation is None, f"{place}, which is not documented"
+        assert media_type == PROBLEM_JSON, f"{place} as {media_type}, which is no problem document"
+        schema = {"$ref": "urn:document#/components/schemas/Problem"}
+    else:
+        content = resolved(document, response)["content"]
+        assert media_type in content, f"{place} as {media_type}, documented are {', '.join(content)}"
+        if not media_type.endswith("json"):
+            return
+        schema = absolute(content[media_type]["schema"])
+    if method != "HEAD":
+        faults = faults_of(document, schema, json.loads(body))
+        assert not faults, f"{place}; the body is not as documented: {'; '.join(faults[:5])}"
+
+
+def operation_of(document: Any, method: str, rule: str | None) -> Any:
+    """Return the operation of a route and method, None where there is none."""
+    path = re.sub(r"<(?:[^<>:]+:)?([^<>]+)>", r"{\1}", rule or "")
+    return document["paths"].get(path, {}).get("get" if method == "HEAD" else method.lower())
+
+
+def resolved(document: Any, node: Any) -> Any:
+    """Return what a reference leads to, anything else as it is."""
+    while "$ref" in node:
+        target = document
+        for step in node["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        node = target
+    return node
+
+
+def faults_of(document: Any, schema: Any, instance: Any) -> list[str]:
+    """Return what is wrong with a value; references of the schema start with `urn:document`."""
+    registry = Registry().with_resource("urn:document", DRAFT202012.create_resource(document))
+    checker = Draft202012Validator.FORMAT_CHECKER
+    validator = Draft202012Validator(schema, registry=registry, format_checker=checker)
+    return [f"{error.json_path}: {error.message[:200]}" for error in validator.iter_errors(instance)]
+
+
+def absolute(schema: Any) -> Any:
+    """Return a schema of the document with references that can be followed from outside."""
+    return json.loads(json.dumps(schema).replace('"#/', '"urn:document#/'))

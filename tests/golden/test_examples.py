@@ -1,0 +1,282 @@
+"""The example requests, computed again row by row in decimals as a spreadsheet would, without the engine.
+
+Tolerance: half a unit of the sixth decimal, to which answers are rounded, and 1e-9 percentage points for the doubles.
+"""
+
+import importlib.util
+import json
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cache
+from itertools import pairwise
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from flask.testing import FlaskClient
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+TWR_FILES = ["twr_five_days.json", "twr_daily_ten_years.json", "twr_monthly_ten_years.json"]
+MWR_FILES = ["mwr_one_year.json", "mwr_ten_years.json"]
+TOLERANCE = Decimal("0.5e-6") + Decimal("1e-9")
+
+LABELS = {
+    "daily": lambda day: day.isoformat(),
+    "monthly": lambda day: f"{day:%Y-%m}",
+    "quarterly": lambda day: f"{day.year}-Q{(day.month + 2) // 3}",
+    "yearly": lambda day: f"{day.year}",
+}
+FIRST_DAYS = {
+    "daily": lambda day: day,
+    "monthly": lambda day: day.replace(day=1),
+    "quarterly": lambda day: day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1),
+    "yearly": lambda day: day.replace(month=1, day=1),
+}
+LAST_DAYS = {
+    "daily": lambda day: day,
+    "monthly": lambda day: (day.replace(day=1) + timedelta(32)).replace(day=1) - timedelta(1),
+    "quarterly": lambda day: LAST_DAYS["monthly"](FIRST_DAYS["quarterly"](day) + timedelta(63)),
+    "yearly": lambda day: day.replace(month=12, day=31),
+}
+
+
+class Row(NamedTuple):
+    day: date
+    begin_mv: Decimal
+    end_mv: Decimal
+    bod_cf: Decimal
+    eod_cf: Decimal
+    mgmt_fees: Decimal
+
+    @property
+    def gross_growth(self) -> Decimal:
+        return (self.end_mv - self.eod_cf) / (self.begin_mv + self.bod_cf)
+
+    @property
+    def net_growth(self) -> Decimal:
+        return (self.end_mv - self.eod_cf + self.mgmt_fees) / (self.begin_mv + self.bod_cf)
+
+
+@cache
+def read(name: str) -> dict[str, Any]:
+    return json.loads((EXAMPLES / name).read_text(encoding="utf-8"), parse_float=Decimal, parse_int=Decimal)
+
+
+@cache
+def rows_of(name: str) -> list[Row]:
+    points = read(name)["valuation_points"]
+    if isinstance(points, dict):
+        points = [dict(zip(points, values, strict=True)) for values in zip(*points.values(), strict=True)]
+    money = [field for field in Row._fields if field != "day"]
+    return [
+        Row(date.fromisoformat(point["perf_date"]), *(point.get(field, Decimal(0)) for field in money))
+        for point in points
+    ]
+
+
+def net_growth(rows: list[Row]) -> Decimal:
+    return prod((row.net_growth for row in rows), start=Decimal(1))
+
+
+def gross_growth(rows: list[Row]) -> Decimal:
+    return prod((row.gross_growth for row in rows), start=Decimal(1))
+
+
+def percent(growth: Decimal) -> Decimal:
+    return (growth - 1) * 100
+
+
+def first_and_last_day(analysis: dict[str, Any], request: dict[str, Any]) -> tuple[date, date]:
+    inception = date.fromisoformat(request["performance_start_date"])
+    anchor = date.fromisoformat(request["report_end_date"])
+    period = analysis["period"]
+    if period == "EXPLICIT":
+        return date.fromisoformat(analysis["start"]), date.fromisoformat(analysis["end"])
+    starts = {"ITD": inception, "YTD": anchor.replace(month=1, day=1)}
+    starts |= {f"{n}Y": anchor.replace(year=anchor.year - n) + timedelta(1) for n in (1, 3, 5)}
+    return max(starts[period], inception), anchor
+
+
+def annualised(growth: Decimal, first: date, last: date, request: dict[str, Any]) -> Decimal | None:
+    """Each window of the examples that has 365 days ends with a row, or with a weekend after it."""
+    days = (last - first).days + 1
+    if not request.get("annualization", {}).get("enabled") or days < 365:
+        return None
+    return percent(growth ** (Decimal(365) / days))
+
+
+def expected_buckets(rows: list[Row], frequency: str, first: date, last: date, request: dict[str, Any]) -> list[Any]:
+    grouped: dict[str, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(LABELS[frequency](row.day), []).append(row)
+    buckets = []
+    to_date = Decimal(1)
+    for label, members in grouped.items():
+        growth = net_growth(members)
+        to_date *= growth
+        begins = max(first, FIRST_DAYS[frequency](members[0].day))
+        ends = min(last, LAST_DAYS[frequency](members[0].day))
+        summary = {
+            "begin_mv": members[0].begin_mv,
+            "end_mv": members[-1].end_mv,
+            "net_cash_flow": sum(row.bod_cf + row.eod_cf for row in members),
+            "period_return_pct": percent(growth),
+            "cumulative_return_pct_to_date": percent(to_date)
+            if request.get("output", {}).get("include_cumulative")
+            else None,
+            "annualized_return_pct": annualised(growth, begins, ends, request),
+        }
+        buckets.append({"period": label, "summary": summary})
+    return buckets
+
+
+def expected_period(analysis: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the answer of one period in the words of the wire; None stands for a member that is left out."""
+    request = read(name)
+    first, last = first_and_last_day(analysis, request)
+    rows = [row for row in rows_of(name) if first <= row.day <= last]
+    first = max(first, rows_of(name)[0].day)
+    net, gross = net_growth(rows), gross_growth(rows)
+    has_fee_effect = request.get("fee_effect", {}).get("enabled")
+    return {
+        "portfolio_return": {"base": percent(net), "local": percent(net), "fx": Decimal(0)},
+        "annualized_return_pct": annualised(net, first, last, request),
+        "gross_return_pct": percent(gross) if has_fee_effect else None,
+        "net_return_pct": percent(net) if has_fee_effect else None,
+        "fee_effect_pct": percent(net) - percent(gross) if has_fee_effect else None,
+        "breakdowns": {
+            frequency: expected_buckets(rows, frequency, first, last, request) for frequency in analysis["frequencies"]
+        },
+    }
+
+
+def flows_of(name: str) -> list[tuple[int, Decimal]]:
+    """Return days since the start and amounts, as the client's pocket sees them."""
+    request = read(name)
+    start = date.fromisoformat(request["periods"]["explicit"]["start"])
+    flows = [(start, -request["begin_mv"])]
+    flows += [(date.fromisoformat(flow["date"]), -flow["amount"]) for flow in request["cash_flows"]]
+    flows.append((date.fromisoformat(request["as_of"]), request["end_mv"]))
+    return [((day - start).days, amount) for day, amount in flows]
+
+
+def present_value(flows: list[tuple[int, Decimal]], rate: Decimal) -> Decimal:
+    return sum(amount * (1 + rate) ** (-Decimal(days) / 365) for days, amount in flows)
+
+
+@cache
+def rate_by_bisection(name: str) -> Decimal:
+    flows = flows_of(name)
+    low, high = Decimal("-0.9"), Decimal(10)
+    assert present_value(flows, low) > 0 > present_value(flows, high)
+    while high - low > Decimal("1e-14"):
+        middle = (low + high) / 2
+        if present_value(flows, middle) > 0:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def differences(answer: Any, expected: Any, place: str = "") -> list[str]:
+    """Return where an answer does not hold what is expected of it; it may hold more."""
+    if isinstance(expected, dict) and isinstance(answer, dict):
+        parts = [(answer.get(member), value, f"{place}/{member}") for member, value in expected.items()]
+    elif isinstance(expected, list) and isinstance(answer, list) and len(expected) == len(answer):
+        parts = [(answer[index], value, f"{place}/{index}") for index, value in enumerate(expected)]
+    elif isinstance(expected, Decimal) and isinstance(answer, Decimal | int):
+        return [] if abs(answer - expected) <= TOLERANCE else [f"{place}: {answer} instead of {expected:.9f}"]
+    else:
+        return [] if answer == expected else [f"{place}: {answer} instead of {expected}"]
+    return [difference for part in parts for difference in differences(*part)]
+
+
+def post(client: FlaskClient, name: str) -> dict[str, Any]:
+    path = "/performance/twr" if name in TWR_FILES else "/performance/mwr"
+    answer = client.post(path, data=(EXAMPLES / name).read_bytes(), content_type="application/json")
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    return json.loads(answer.get_data(as_text=True), parse_float=Decimal)
+
+
+@pytest.mark.parametrize("name", TWR_FILES)
+def test_every_return_of_the_example_agrees_with_the_spreadsheet(client: FlaskClient, name: str) -> None:
+    results = post(client, name)["results_by_period"]
+    expected = {
+        analysis.get("label", analysis["period"]): expected_period(analysis, name)
+        for analysis in read(name)["analyses"]
+    }
+    assert results.keys() == expected.keys()
+    assert differences(results, expected) == []
+
+
+@pytest.mark.parametrize("name", MWR_FILES)
+def test_rate_of_the_example_agrees_with_bisection(client: FlaskClient, name: str) -> None:
+    days = flows_of(name)[-1][0]
+    rate = rate_by_bisection(name)
+    expected = {
+        "method": "XIRR",
+        "start_date": read(name)["periods"]["explicit"]["start"],
+        "end_date": read(name)["as_of"],
+        "mwr_annualized": rate * 100,
+        "money_weighted_return": percent((1 + rate) ** (Decimal(days) / 365)),
+        "convergence": {"converged": True, "unique": True, "roots": [rate * 100]},
+    }
+    assert differences(post(client, name), expected) == []
+
+
+@pytest.mark.parametrize("name", [*TWR_FILES, *MWR_FILES])
+def test_example_is_answered_without_a_warning(client: FlaskClient, name: str) -> None:
+    assert post(client, name)["diagnostics"].get("warnings", []) == []
+
+
+def test_row_of_a_month_has_the_return_of_its_days() -> None:
+    months: dict[str, list[Row]] = {}
+    for row in rows_of("twr_daily_ten_years.json"):
+        months.setdefault(f"{row.day:%Y-%m}", []).append(row)
+    for row, days in zip(rows_of("twr_monthly_ten_years.json"), months.values(), strict=True):
+        assert row.day == days[-1].day
+        assert row.net_growth == pytest.approx(net_growth(days), abs=Decimal("1e-24"))
+        assert row.gross_growth == pytest.approx(gross_growth(days), abs=Decimal("1e-24"))
+
+
+@pytest.mark.parametrize("name", TWR_FILES)
+def test_row_begins_with_the_value_at_which_the_row_before_ended(name: str) -> None:
+    assert all(last.end_mv == row.begin_mv and last.day < row.day for last, row in pairwise(rows_of(name)))
+
+
+def test_daily_example_has_ten_years_of_rows() -> None:
+    assert len(rows_of("twr_daily_ten_years.json")) == 2520
+
+
+def test_gross_return_is_that_of_the_prices_rebalanced_once_a_year() -> None:
+    header, *lines = (line.split(",") for line in (EXAMPLES / "data" / "prices.csv").read_text().splitlines())
+    stocks = [column for column, name in enumerate(header) if name not in ("Date", "SP500")]
+    year_ends = [lines[0], *(line for line, after in pairwise(lines) if line[0][:4] != after[0][:4]), lines[-1]]
+    growth = Decimal(1)
+    for bought, sold in pairwise(year_ends):
+        growth *= sum(Decimal(sold[stock]) / Decimal(bought[stock]) for stock in stocks) / len(stocks)
+    # Rounding 2,520 values of 1 to 8 million to cents moves the end by less than 2,520 * 0.005 / 1e6 of itself.
+    assert abs(gross_growth(rows_of("twr_daily_ten_years.json")) / growth - 1) < Decimal("1.3e-5")
+
+
+def test_client_flows_are_the_flows_of_the_daily_example_without_its_fees() -> None:
+    request = read("mwr_ten_years.json")
+    rows = rows_of("twr_daily_ten_years.json")
+    closes = [date.fromisoformat(request["periods"]["explicit"]["start"]), *(row.day for row in rows)]
+    arrivals = [(close, row.bod_cf) for close, row in zip(closes, rows, strict=False) if row.bod_cf]
+    withdrawals = [(row.day, row.eod_cf - row.mgmt_fees) for row in rows if row.eod_cf != row.mgmt_fees]
+    flows = [(date.fromisoformat(flow["date"]), flow["amount"]) for flow in request["cash_flows"]]
+    assert sorted(flows) == sorted(arrivals + withdrawals)
+    assert (request["begin_mv"], request["end_mv"]) == (rows[0].begin_mv, rows[-1].end_mv)
+
+
+def test_building_the_examples_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("build_portfolio", EXAMPLES / "build_portfolio.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.build(tmp_path)
+    built = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert built == {name: (EXAMPLES / name).read_bytes() for name in [*TWR_FILES, *MWR_FILES]}
