@@ -2,16 +2,52 @@
 
 import json
 import re
+from functools import cached_property
 from typing import Any
 
+from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+from werkzeug.test import TestResponse
+
+from lotus_performance.api.openapi import build_document
 
 PAGES = ("/openapi.json", "/docs", "/docs/problems", "/docs/assets/<name>")
 """Routes that belong to no operation of the document."""
 
 PROBLEM_JSON = "application/problem+json"
+
+
+class CheckedClient(FlaskClient):
+    """A client that fails when an answer is not as the application's document describes it.
+
+    Set `any_problem` where a test makes views raise what they never do.
+    """
+
+    any_problem = False
+
+    @cached_property
+    def document(self) -> Any:
+        return build_document(self.application)
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        answer = super().open(*args, **kwargs)
+        body = answer.data if answer.is_json else b""
+        method, rule = answer.request.method, self.rule_of(answer)
+        validate_answer(
+            self.document, method, rule, answer.status_code, body, answer.content_type, any_problem=self.any_problem
+        )
+        return answer
+
+    def rule_of(self, answer: TestResponse) -> str | None:
+        routes = self.application.url_map.bind_to_environ(answer.request.environ)
+        try:
+            return routes.match(return_rule=True)[0].rule
+        except (HTTPException, RequestRedirect):
+            return None
 
 
 def validate_answer(

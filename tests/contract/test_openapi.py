@@ -18,8 +18,8 @@ from lotus_performance.api import openapi
 from lotus_performance.api.problems import DOMAIN_PROBLEMS, FAULTS, PROBLEMS
 from lotus_performance.app import create_app
 from lotus_performance.schemas import fields as wire_fields
+from lotus_performance.schemas import responses
 from lotus_performance.schemas.mwr import MwrRequestSchema
-from lotus_performance.schemas.responses import UNITS
 from lotus_performance.schemas.twr import TwrRequestSchema
 from lotus_performance.settings import Settings
 
@@ -194,7 +194,7 @@ def test_every_number_says_its_unit(document: Any) -> None:
         if {"number", "integer"} & {schema.get("type")} or isinstance(schema.get("const"), int)
     ]
     assert len(numbers) > 50
-    assert [(place, unit) for place, unit in numbers if unit not in UNITS] == []
+    assert [(place, unit) for place, unit in numbers if unit not in responses.UNITS] == []
 
 
 def test_every_member_has_a_description(document: Any) -> None:
@@ -310,7 +310,36 @@ LOSS = [
     {"perf_date": "2025-01-06", "begin_mv": 0, "bod_cf": 50, "end_mv": 0},
     {"perf_date": "2025-01-07", "begin_mv": 0, "bod_cf": -50, "end_mv": -60},
 ]
+DAYS_WITH_AN_OUTLIER = [
+    {"perf_date": f"2025-01-{day:02}", "begin_mv": 1000, "end_mv": 1000 + gain}
+    for day, gain in zip(range(6, 14), (1, 2, 1, 2, 3, 2, 1, 400), strict=True)
+]
 TWR_VARIANTS: dict[str, dict[str, Any]] = {
+    "data_policy": {
+        "performance_start_date": "2025-01-06",
+        "report_end_date": "2025-01-13",
+        "valuation_points": DAYS_WITH_AN_OUTLIER,
+        "data_policy": {
+            "overrides": {"market_values": [{"perf_date": "2025-01-07", "end_mv": 1001}]},
+            "ignore_days": [
+                {"entity_type": "PORTFOLIO", "entity_id": "TWENTY-STOCKS", "dates": ["2025-01-08"]},
+            ],
+            "outliers": {"enabled": True, "params": {"window": 5}},
+        },
+    },
+    "two_currencies": {
+        "currency_mode": "BOTH",
+        "currency": "USD",
+        "report_ccy": "EUR",
+        "fx": {
+            "rates": [
+                {"date": "2012-12-20", "ccy": "USD", "rate": 0.90},
+                {"date": "2012-12-28", "ccy": "USD", "rate": 0.95},
+            ]
+        },
+        "hedging": {"series": [{"date": "2012-12-28", "ccy": "USD", "hedge_ratio": 0.5}]},
+    },
+    "exact_decimals": {"precision_mode": "DECIMAL_STRICT", "output": {"include_timeseries": True}},
     "everything": {
         **EVERYTHING,
         "fee_effect": {"enabled": True},
@@ -374,7 +403,8 @@ def test_variants_bring_every_documented_member_of_an_answer_to_light(
     posts += [("/performance/mwr", example("mwr_one_year") | variant) for variant in MWR_VARIANTS.values()]
     for path, body in posts:
         seen |= set(re.findall(r'"([a-z_]+)":', client.post(path, json=body).text))
-    names = ("TwrResponse", "TwrPeriod", "Bucket", "DayWorking", "MwrResponse", "Convergence", "Meta", "Diagnostics")
+    others = {"Root", "Health", "Liveness", "Readiness", "Problem", "Fault"}
+    names = [name for name in responses.COMPONENTS if name not in others]
     documented = {
         name
         for _, schema in schemas_within({name: document["components"]["schemas"][name] for name in names})

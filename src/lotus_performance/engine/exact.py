@@ -156,6 +156,7 @@ def exact_time_weighted_return(
     annualization: Annualization,
     *,
     with_cumulative: bool = False,
+    calendar: np.busdaycalendar = WEEKDAYS,
 ) -> TimeWeightedReturn:
     """Return a result of the fast engine with every figure calculated anew in decimals.
 
@@ -171,6 +172,8 @@ def exact_time_weighted_return(
         How to turn a return into a rate per year.
     with_cumulative : bool
         Whether buckets carry the return to date.
+    calendar : busdaycalendar
+        Business days for BUS/252.
 
     Returns
     -------
@@ -190,13 +193,14 @@ def exact_time_weighted_return(
             cum_returns=_objects([to_date[e - 1 - period.first] for e in stop]) if with_cumulative else None,
             ann_returns=None
             if buckets.ann_returns is None or buckets.span is None
-            else _objects(_rates(linked, buckets.ann_returns, buckets.span, annualization)),
+            else _objects(_rates(linked, buckets.ann_returns, buckets.span, annualization, calendar)),
         )
 
     def exact_period(period: PeriodReturn) -> PeriodReturn:
         part = slice(period.first, period.stop)
         linked = _last(exact_link(days[part])) or ZERO
-        (ann_return,) = _rates([linked], np.array([period.ann_return], dtype=float), period.span, annualization)
+        fast = np.array([period.ann_return], dtype=float)
+        (ann_return,) = _rates([linked], fast, period.span, annualization, calendar)
         return replace(
             period,
             base=linked,
@@ -211,10 +215,14 @@ def exact_time_weighted_return(
 
 
 def _rates(
-    linked: Sequence[Decimal | None], fast: FloatArray, span: Span, annualization: Annualization
+    linked: Sequence[Decimal | None],
+    fast: FloatArray,
+    span: Span,
+    annualization: Annualization,
+    calendar: np.busdaycalendar,
 ) -> list[Decimal | None]:
     """Return rates per year where the fast engine has them: it has decided which windows are annualised."""
-    days = count_days(*span, annualization.basis, WEEKDAYS).tolist()
+    days = count_days(*span, annualization.basis, calendar).tolist()
     per_year = Decimal(repr(annualization.days_per_year))
     with localcontext(DECIMAL128):
         return [

@@ -27,9 +27,19 @@ class CalendarType(StrEnum):
     NATURAL = "NATURAL"
 
 
+_EXCHANGES = """
+AIXK ASEX BVMF CMES IEPA XAMS XASX XBDA XBEL XBKK XBOG XBOM XBRA XBRU XBSE XBUD XBUE XCBF XCSE XCYS XDUB XDUS
+XEEE XETR XEUR XFRA XHAM XHEL XHKG XICE XIDX XIST XJSE XKAR XKLS XKRX XLIM XLIS XLIT XLJU XLON XLUX XMAD XMEX
+XMIL XMOS XNYS XNZE XOSL XPAR XPHS XPRA XRIS XSAU XSES XSGO XSHG XSTO XSTU XSWX XTAE XTAI XTAL XTKS XTSE XWAR
+XWBO XZAG
+"""
+TRADING_CALENDARS = tuple(_EXCHANGES.split())
+"""Exchanges, by market identifier code (ISO 10383), whose sessions can be the business days of a request."""
+
+
 @dataclass(frozen=True)
 class Calendar:
-    """Calendar of a request; business days are Monday to Friday."""
+    """Calendar of a request: business days are the sessions of an exchange, or else Monday to Friday."""
 
     type: CalendarType = CalendarType.BUSINESS
     trading_calendar: str | None = None

@@ -23,6 +23,7 @@ from lotus_performance.schemas.fields import (
     Currency,
     Date,
     Distinct,
+    Exchange,
     Flag,
     Members,
     Number,
@@ -132,7 +133,9 @@ class CalendarSchema(StrictSchema):
     """Calendar on which the portfolio is valued."""
 
     type = Choice(CalendarType, load_default=CalendarType.BUSINESS, metadata={"description": "A label."})
-    trading_calendar = Text(MAX_LABEL_LENGTH, metadata={"description": "Name of the calendar of trading days."})
+    trading_calendar = Exchange(
+        metadata={"description": "Exchange whose sessions are the business days; without one: Monday to Friday."}
+    )
 
 
 class OutputSchema(StrictSchema):

@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 from marshmallow import ValidationError, fields, missing
 
+from lotus_performance.engine.requests import TRADING_CALENDARS
 from lotus_performance.engine.series import DateArray, FloatArray, IntArray
 from lotus_performance.schemas.faults import Message, unreported
 from lotus_performance.schemas.limits import Limits
@@ -111,6 +112,18 @@ class Currency(StrictField[str]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if type(value) is not str or not _CURRENCY.fullmatch(value):
             raise self.make_error("not_a_currency")
+        return value
+
+
+class Exchange(StrictField[str]):
+    """Exchange whose sessions are known, by its market identifier code (ISO 10383)."""
+
+    schema_type: ClassVar[dict[str, Any]] = {"type": "string", "enum": list(TRADING_CALENDARS)}
+    default_error_messages: Messages = {"not_allowed": "must be one of {choices}"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if type(value) is not str or value not in TRADING_CALENDARS:
+            raise self.make_error("not_allowed", choices=", ".join(TRADING_CALENDARS))
         return value
 
 

@@ -215,7 +215,7 @@ _DIAGNOSTICS = _record(
 )
 
 _DAY = _record(
-    "Working of a day: numerator / denominator is its return.",
+    "Working of a day: numerator / denominator is its return, before any conversion of currency.",
     {
         "perf_date": _date("The day."),
         "numerator": _number("money", "Gain: end_mv - eod_cf - begin_mv - bod_cf, under NET plus the fees (negative)."),
@@ -223,7 +223,11 @@ _DAY = _record(
         "factor": _number("ratio", "Growth of the day's leg: 1 + return, of a short day 1 - return, 1 without one."),
         "sign": _whole("none", "1: capital is positive, -1: negative (short), 0: none.", minimum=-1, maximum=1),
     },
-    {"return_pct": _number("percent", "Return of the day; left out where a gain has no capital to relate to.")},
+    {
+        "return_pct": _number(
+            "percent", "Return of the day, converted if asked for; left out where a gain has no capital to relate to."
+        )
+    },
 )
 
 _BUCKET = _record(

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from lotus_performance.engine.day_count import DAYS_OF_A_YEAR, WEEKDAYS
 from lotus_performance.engine.exact import ExactDay, exact_days, exact_time_weighted_return
 from lotus_performance.engine.fx import Conversion, CurrencyMode, portfolio_currency
 from lotus_performance.engine.notices import Notice
@@ -13,9 +14,10 @@ from lotus_performance.engine.periods import Frequency, resolve_windows
 from lotus_performance.engine.policies import AppliedPolicy, DataPolicy, OutlierTest, apply_policy, find_outliers
 from lotus_performance.engine.requests import TwrRequest
 from lotus_performance.engine.returns import Reset
-from lotus_performance.engine.series import FloatArray, date_texts
+from lotus_performance.engine.series import Day, FloatArray, date_texts
 from lotus_performance.engine.twr import Buckets, PeriodReturn, TimeWeightedReturn, time_weighted_return
 from lotus_performance.errors import Fault, FxRateMissingError, PrecisionModeUnsupportedError
+from lotus_performance.services.calendars import business_days
 from lotus_performance.services.figures import AnyArray, Rounding, cell_texts, figures_of, without_missing
 from lotus_performance.services.result import Result, shared_diagnostics, shared_meta
 
@@ -30,6 +32,8 @@ def calculate_twr(request: TwrRequest) -> Result:
     applied = apply_policy(request.values, policy, request.portfolio_id)
     windows = resolve_windows(request.analyses, request.anchor, request.inception)
     conversion, notices = _conversion(request)
+    start, end = min(window.start for window in windows), max(window.end for window in windows)
+    calendar, unavailable = _calendar(request, start, end)
     result = time_weighted_return(
         applied.values,
         windows,
@@ -40,16 +44,21 @@ def calculate_twr(request: TwrRequest) -> Result:
         with_fee_effect=request.has_fee_effect,
         fail_fast=request.fail_fast,
         conversion=conversion,
+        calendar=calendar,
     )
     if request.exact is not None:
         rows = request.exact.last(len(result.values))
         result = exact_time_weighted_return(
-            result, rows, request.basis, request.annualization, with_cumulative=request.include_cumulative
+            result,
+            rows,
+            request.basis,
+            request.annualization,
+            with_cumulative=request.include_cumulative,
+            calendar=calendar,
         )
     shape = _Shape(request, result)
     first = min(period.first for period in result.periods)
     outliers = _outliers(policy.outliers, applied, result, shape.rounding)
-    start, end = min(window.start for window in windows), max(window.end for window in windows)
     return Result(
         figures={"results_by_period": {period.window.label: shape.period(period) for period in result.periods}},
         meta=shared_meta(request, [window.label for window in windows], start, end),
@@ -58,7 +67,7 @@ def calculate_twr(request: TwrRequest) -> Result:
                 request,
                 result.values.perf_date[first],
                 [*result.notes, *applied.notes],
-                [*result.notices, *notices],
+                [*result.notices, *notices, *unavailable],
                 result.n_idle_days,
                 result.n_reset_days,
             ),
@@ -80,6 +89,15 @@ def calculate_twr(request: TwrRequest) -> Result:
             }
         },
     )
+
+
+def _calendar(request: TwrRequest, start: Day, end: Day) -> tuple[np.busdaycalendar, list[Notice]]:
+    """Return the business days of the years that hold rows; nothing counts them without annualisation."""
+    if not request.annualization.is_enabled:
+        return WEEKDAYS, []
+    dates = request.values.perf_date
+    # Whether a business day follows the last row shows within a year of it.
+    return business_days(request.calendar.trading_calendar, max(start, dates[0]), min(end, dates[-1] + DAYS_OF_A_YEAR))
 
 
 def _refuse_inexact(request: TwrRequest) -> None:

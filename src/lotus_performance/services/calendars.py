@@ -1,0 +1,39 @@
+"""Business days: the sessions of an exchange where the extra ``calendars`` is installed, else Monday to Friday."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from lotus_performance.engine.day_count import WEEKDAYS
+from lotus_performance.engine.notices import Notice
+from lotus_performance.engine.series import Day
+
+
+def business_days(name: str | None, first: Day, last: Day) -> tuple[np.busdaycalendar, list[Notice]]:
+    """Return the business days of the years from `first` to `last`, and a warning where sessions are not to be had."""
+    if name is None:
+        return WEEKDAYS, []
+    try:
+        return _sessions(name, str(first)[:4], str(last)[:4]), []
+    except ImportError:
+        reason = "the extra `calendars` is not installed"
+    except ValueError:
+        reason = f"its sessions are not known for all years from {first} to {last}"
+    detail = f"The sessions of {name} cannot be had, because {reason}; Monday to Friday were counted."
+    return WEEKDAYS, [Notice("calendar_unavailable", detail)]
+
+
+@lru_cache(maxsize=64)
+def _sessions(name: str, first_year: str, last_year: str) -> np.busdaycalendar:
+    """Return the sessions of whole years as business days; the library and pandas are imported only when asked for."""
+    import exchange_calendars
+    from exchange_calendars.errors import CalendarError
+
+    start, end = f"{first_year}-01-01", f"{last_year}-12-31"
+    try:
+        sessions = exchange_calendars.get_calendar(name, start=start, end=end).sessions
+    except CalendarError as error:
+        raise ValueError(str(error)) from error
+    days = np.arange(np.datetime64(start, "D"), np.datetime64(end, "D") + 1)
+    # Every day is a weekday here, and every day without a session a holiday: some exchanges trade on Sundays.
+    return np.busdaycalendar("1111111", np.setdiff1d(days, sessions.to_numpy().astype("datetime64[D]")))
