@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from itertools import islice
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 
 import numpy as np
 import orjson
@@ -447,11 +447,11 @@ class Columns(StrictField[Table]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Table:
         if isinstance(value, list):
             self._refuse_size(len(value))
-            return self._table(self._cells_of_rows(value), len(value))
+            return self._table(self._cells_of_rows(value), len(value), lambda: self._row_faults(value))
         if isinstance(value, dict):
             n_rows = self._column_length(value)
             self._refuse_size(n_rows)
-            return self._table(value, n_rows)
+            return self._table(value, n_rows, lambda: self._cell_faults(value))
         raise self.make_error("wrong_type")
 
     def _refuse_size(self, n_rows: int) -> None:
@@ -506,12 +506,22 @@ class Columns(StrictField[Table]):
         # Only rows with more than the required members can hold optional ones: few, where they are flows.
         longer = [] if is_even else [i for i, length in enumerate(lengths) if length > len(whole)]
         for name in names - cells.keys():
-            column = [self._absent(name)] * len(rows)
-            for i in longer:
-                if name in rows[i]:
-                    column[i] = rows[i][name]
-            cells[name] = column
+            sent = {i: rows[i][name] for i in longer if name in rows[i]}
+            cells[name] = self._spread(name, sent, len(rows))
         return cells
+
+    def _spread(self, name: str, sent: Mapping[int, Any], n_rows: int) -> Sequence[Any]:
+        """Return the column of a member that few rows have, doubles as an array at once."""
+        column, default = self.columns[name], self._absent(name)
+        values = list(sent.values())
+        read = column.array(values) if isinstance(column, Number) and set(map(type, values)) == {float} else None
+        cells: Any = [default] * n_rows if read is None else np.full(n_rows, default)
+        if read is not None:
+            cells[list(sent)] = read
+        else:
+            for i, value in sent.items():
+                cells[i] = value
+        return cast(Sequence[Any], cells)
 
     def _absent(self, name: str) -> Any:
         """Return what stands for an absent cell: the default, NaN for a number that has none."""
@@ -520,15 +530,16 @@ class Columns(StrictField[Table]):
 
     # ------------------------------------------------------------------ cells to arrays
 
-    def _table(self, cells: Mapping[str, Sequence[Any]], n_rows: int) -> Table:
+    def _table(self, cells: Mapping[str, Sequence[Any]], n_rows: int, faults: Callable[[], ValidationError]) -> Table:
         columns: dict[str, Any] = {}
         for name, column in self.columns.items():
             if name in cells:
-                columns[name] = column.array(cells[name])
+                found = cells[name]
+                columns[name] = found if isinstance(found, np.ndarray) else column.array(found)
             elif isinstance(column, Number):
                 columns[name] = np.full(n_rows, self._absent(name))
         if any(column is None for column in columns.values()):
-            raise self._cell_faults(cells)
+            raise faults()
         return Table(columns, cells)
 
     # ------------------------------------------------------------------ naming faults, one row at a time
@@ -554,10 +565,7 @@ class Columns(StrictField[Table]):
                 yield name, Message("is required", "missing", tag)
 
     def _cell_faults(self, cells: Mapping[str, Sequence[Any]]) -> ValidationError:
-        rows = (
-            {name: cell for name, cell in zip(cells, row, strict=True) if cell is not missing and cell == cell}
-            for row in zip(*cells.values(), strict=True)
-        )
+        rows = (dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True))
         return self._collect((i, name, message) for i, row in enumerate(rows) for name, message in self._of_row(row))
 
     def _collect(self, faults: Iterable[tuple[int, str | None, Message]]) -> ValidationError:
