@@ -10,6 +10,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, settings
 
+from answers import CheckedClient
+
 from lotus_performance.app import create_app
 from lotus_performance.settings import Settings
 
@@ -22,7 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def app() -> Flask:
-    return create_app(Settings())
+    app = create_app(Settings())
+    app.test_client_class = CheckedClient
+    return app
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Server settings, each with its reason; ``runbook/rfcs`` holds the measurements behind them."""
 
+import gc
 import os
 import shutil
 import signal
@@ -69,6 +70,15 @@ def when_ready(server: Any) -> None:
         timer.start()
 
     signal.signal(signal.SIGTERM, handle_term)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Keep the collector from walking what lives as long as the worker, and from starting once in every request.
+
+    A body of 2,520 rows is as many dicts, none of them in a cycle.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -78,7 +78,9 @@ def growth_rows() -> Iterator[Row]:
     a_row = {n: least[str(n)] / n for n in LENGTHS}
     detail = ", ".join(f"{n:,}: {1e6 * seconds:.2f}" for n, seconds in a_row.items())
     growth = a_row[LENGTHS[-1]] / a_row[LENGTHS[0]]
-    yield Row(f"growth: a row of {LENGTHS[-1]:,} / of {LENGTHS[0]:,}", growth, at_most=2.0, detail=f"µs a row: {detail}")
+    yield Row(
+        f"growth: a row of {LENGTHS[-1]:,} / of {LENGTHS[0]:,}", growth, at_most=2.0, detail=f"µs a row: {detail}"
+    )
 
 
 def mwr_rows() -> Iterator[Row]:

@@ -299,7 +299,7 @@ def test_long_examples_fit_the_documented_request(document: Any, example: Any, n
 EVERYTHING = {
     "rounding_precision": 9,
     "annualization": {"enabled": True, "basis": "ACT/365", "periods_per_year": 360, "allow_short_periods": True},
-    "calendar": {"type": "NATURAL", "trading_calendar": "XNYS"},
+    "calendar": {"type": "NATURAL"},
     "output": {"include_timeseries": True, "include_cumulative": True, "top_n": 3},
     "report_ccy": "USD",
 }
@@ -361,7 +361,7 @@ TWR_VARIANTS: dict[str, dict[str, Any]] = {
     },
 }
 MWR_VARIANTS: dict[str, dict[str, Any]] = {
-    "everything": EVERYTHING,
+    "everything": EVERYTHING | {"calendar": {"trading_calendar": "XNYS"}},
     "no_flows_listed": {"emit_cashflows_used": False},
     "modified_dietz": {"mwr_method": "MODIFIED_DIETZ"},
     "dietz_annualised": {"mwr_method": "DIETZ", "annualization": {"enabled": True}},

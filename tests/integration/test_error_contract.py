@@ -18,6 +18,8 @@ from werkzeug.exceptions import (
     Unauthorized,
 )
 
+from answers import CheckedClient
+
 from lotus_performance import errors
 from lotus_performance.api.problems import DOMAIN_PROBLEMS
 from lotus_performance.app import create_app
@@ -36,7 +38,7 @@ DOMAIN_ERRORS = sorted(leaf_classes(errors.PerformanceError), key=lambda kind: k
 
 
 @pytest.fixture
-def failing(client: FlaskClient, monkeypatch: pytest.MonkeyPatch, example: Any) -> Callable[[str, Exception], Any]:
+def failing(client: CheckedClient, monkeypatch: pytest.MonkeyPatch, example: Any) -> Callable[[str, Exception], Any]:
     """Post a good request whose calculation raises the given exception."""
 
     def post(stem: str, error: Exception) -> Any:
@@ -44,6 +46,7 @@ def failing(client: FlaskClient, monkeypatch: pytest.MonkeyPatch, example: Any) 
             raise error
 
         monkeypatch.setattr(f"lotus_performance.api.{stem}.calculate_{stem}", calculate)
+        client.any_problem = True
         name = {"twr": "twr_five_days", "mwr": "mwr_one_year"}[stem]
         return client.post(f"/performance/{stem}", json=example(name))
 

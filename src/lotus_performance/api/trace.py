@@ -21,6 +21,7 @@ def register_tracing(app: Flask) -> None:
     """Give every request its ids, and every answer the headers that carry them."""
     app.before_request(begin_trace)
     app.after_request(end_trace)
+    app.teardown_request(forget_trace)
 
 
 def begin_trace() -> None:
@@ -56,6 +57,11 @@ def end_trace(response: Response) -> Response:
         },
     )
     return response
+
+
+def forget_trace(error: BaseException | None) -> None:
+    """Leave no id behind for what this thread logs next."""
+    REQUEST_ID.set(None)
 
 
 def _given_or_new(header: str) -> str:

@@ -37,7 +37,13 @@ class Annualization:
 
     @property
     def days_per_year(self) -> float:
-        """Days, counted by the basis, that a year holds."""
+        """Return the number of days that a year holds.
+
+        Returns
+        -------
+        float
+            Days, counted by the basis.
+        """
         return PERIODS_PER_YEAR[self.basis] if self.periods_per_year is None else self.periods_per_year
 
 

@@ -73,7 +73,13 @@ class ExactDay:
 
     @property
     def factor(self) -> Decimal:
-        """1 + r on a long day, 1 - r on a short one, 1 without capital."""
+        """Return the factor of the day's leg.
+
+        Returns
+        -------
+        Decimal
+            1 + r on a long day, 1 - r on a short one, 1 without capital.
+        """
         change = self.returns or ZERO
         return ONE + change if self.capital > 0 else ONE - change if self.capital < 0 else ONE
 

@@ -23,7 +23,7 @@ class CurrencyMode(StrEnum):
 class DatedValues:
     """Values by date and currency, in date order: exchange rates, or hedge ratios.
 
-    Parameters
+    Attributes
     ----------
     date : ndarray of datetime64[D], shape (n,)
         Dates, rising.

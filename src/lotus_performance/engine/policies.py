@@ -27,7 +27,7 @@ class EntityType(StrEnum):
 class Overrides:
     """Values that replace those of the rows of a date.
 
-    Parameters
+    Attributes
     ----------
     perf_date : ndarray of datetime64[D], shape (n,)
         Dates in any order.

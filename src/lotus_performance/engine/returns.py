@@ -45,7 +45,7 @@ class Reset:
 class DayReturns:
     """What each day contributes to a chain of returns.
 
-    Parameters
+    Attributes
     ----------
     gain, capital : ndarray of float64, shape (n,)
         Gain of each day, and the capital at work, negative for a short day and 0 where there is none.
@@ -62,52 +62,112 @@ class DayReturns:
 
     @cached_property
     def sign(self) -> FloatArray:
-        """1 on long days, -1 on short ones, 0 without capital."""
+        """Return the sign of each day's capital.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            1 on long days, -1 on short ones, 0 without capital.
+        """
         return np.sign(self.capital)
 
     @cached_property
     def is_defined(self) -> BoolArray:
-        """Days that have a return."""
+        """Return which days have a return.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            False on days with a gain but no capital.
+        """
         return ~np.isnan(self.returns)
 
     @cached_property
     def is_idle(self) -> BoolArray:
-        """Days without investment: neither capital nor gain."""
+        """Return which days are without investment.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            True on days with neither capital nor gain.
+        """
         return np.asarray((self.sign == 0) & self.is_defined)
 
     @cached_property
     def long_factor(self) -> FloatArray:
-        """1 + r on long days, else 1."""
+        """Return the factor of the long leg.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            1 + r on long days, else 1.
+        """
         return 1.0 + np.where(self.sign > 0, self.returns, 0.0)
 
     @cached_property
     def short_factor(self) -> FloatArray:
-        """1 - r on short days, else 1."""
+        """Return the factor of the short leg.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            1 - r on short days, else 1.
+        """
         return 1.0 - np.where(self.sign < 0, self.returns, 0.0)
 
     @cached_property
     def n_defined(self) -> IntArray:
-        """Number of days with a return before each row, shape (n + 1,)."""
+        """Return the number of days with a return before each row.
+
+        Returns
+        -------
+        ndarray of int64, shape (n + 1,)
+            Counts, 0 first.
+        """
         return _count_before(self.is_defined)
 
     @cached_property
     def n_irregular(self) -> IntArray:
-        """Number of days before each row that are short or lose their whole capital, shape (n + 1,)."""
+        """Return the number of irregular days before each row.
+
+        Returns
+        -------
+        ndarray of int64, shape (n + 1,)
+            Counts of days that are short or lose their whole capital, 0 first.
+        """
         return _count_before((self.sign < 0) | (self.long_factor <= 0.0))
 
     @cached_property
     def next_loss(self) -> IntArray:
-        """First row from each on that loses a leg's whole capital, n where there is none, shape (n + 1,)."""
+        """Return the first row from each on that loses a leg's whole capital.
+
+        Returns
+        -------
+        ndarray of int64, shape (n + 1,)
+            Rows, n where there is none.
+        """
         return _next_true((self.long_factor <= 0.0) | (self.short_factor <= 0.0))
 
     @cached_property
     def next_capital(self) -> IntArray:
-        """First row from each on that has capital, n where there is none, shape (n + 1,)."""
+        """Return the first row from each on that has capital.
+
+        Returns
+        -------
+        ndarray of int64, shape (n + 1,)
+            Rows, n where there is none.
+        """
         return _next_true(self.sign != 0)
 
     @cached_property
     def next_new_capital(self) -> IntArray:
-        """First row from each on that has new capital, n where there is none, shape (n + 1,)."""
+        """Return the first row from each on that has new capital.
+
+        Returns
+        -------
+        ndarray of int64, shape (n + 1,)
+            Rows, n where there is none.
+        """
         return _next_true(self.has_new_capital)
 
 

@@ -24,7 +24,7 @@ Figure = float | Decimal
 class DailyValues:
     """Values and flows of one portfolio, a row a valuation date, strictly increasing in date.
 
-    Parameters
+    Attributes
     ----------
     perf_date : ndarray of datetime64[D], shape (n,)
         Valuation dates.
@@ -54,7 +54,13 @@ class DailyValues:
 
     @property
     def is_reordered(self) -> bool:
-        """Whether the request's rows were in another order."""
+        """Return whether the request's rows were in another order.
+
+        Returns
+        -------
+        bool
+            True when they had to be sorted.
+        """
         return bool((self.row[1:] < self.row[:-1]).any())
 
     def take(self, selection: slice | BoolArray | IntArray) -> "DailyValues":

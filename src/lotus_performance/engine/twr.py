@@ -71,7 +71,13 @@ class PeriodReturn:
 
     @property
     def fee_effect(self) -> Figure | None:
-        """What the fees did: net less gross return."""
+        """Return what the fees did.
+
+        Returns
+        -------
+        float or Decimal or None
+            Net less gross return as a fraction; None where it was not asked for.
+        """
         if self.net is None or self.gross is None:
             return None
         return self.net - self.gross  # type: ignore[operator] # both are doubles, or both decimals
@@ -81,12 +87,14 @@ class PeriodReturn:
 class TimeWeightedReturn:
     """The answer: rows used, their returns, one figure for each period, and what is to be said about them.
 
-    `days` are the returns that the figures link, in the report currency; `local_days` are those before conversion.
+    `days` are the returns that the figures link, in the report currency; `local_days` are those before conversion,
+    and `fx_return` is the currency return of each row that lies between the two, None without conversion.
     """
 
     values: DailyValues
     days: DayReturns
     local_days: DayReturns
+    fx_return: FloatArray | None
     periods: list[PeriodReturn]
     n_idle_days: int
     n_reset_days: int
@@ -187,6 +195,7 @@ def time_weighted_return(
         values=used,
         days=calculation.days,
         local_days=calculation.local_days,
+        fx_return=fx_return,
         periods=periods,
         n_idle_days=int((calculation.days.is_idle & is_requested).sum()),
         n_reset_days=len(reset_dates),

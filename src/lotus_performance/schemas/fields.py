@@ -130,7 +130,11 @@ class Exchange(StrictField[str]):
 class Uuid(StrictField[str]):
     """UUID in its canonical form."""
 
-    schema_type: ClassVar[dict[str, Any]] = {"type": "string", "format": "uuid"}
+    schema_type: ClassVar[dict[str, Any]] = {
+        "type": "string",
+        "format": "uuid",
+        "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+    }
     default_error_messages: Messages = {
         "not_a_uuid": "must be a UUID in canonical form, such as 2f1c1c9e-7f0a-4c0e-9a51-0f1d6f0f4b3a"
     }
@@ -350,7 +354,7 @@ class Distinct(StrictField[list[Placed]]):
             raise self.make_error("empty")
         first: dict[bytes, int] = {}
         for i, element in enumerate(value):
-            first.setdefault(orjson.dumps(element), i)
+            first.setdefault(orjson.dumps(element, default=str), i)
         positions = list(first.values())
         self._refuse_too_many([value[i] for i in positions])
         loaded, faults = [], {}
@@ -367,7 +371,8 @@ class Distinct(StrictField[list[Placed]]):
         if self.limit is None:
             return
         limit = self.limit(limits_of(self))
-        distinct = {orjson.dumps(self.identity(element), option=orjson.OPT_SORT_KEYS) for element in elements}
+        identities = map(self.identity, elements)
+        distinct = {orjson.dumps(each, default=str, option=orjson.OPT_SORT_KEYS) for each in identities}
         if len(distinct) > limit:
             raise self.make_error("too_many", count=len(distinct), limit=limit)
         if len(elements) > limit * self.FORMS_OF_ONE:
@@ -534,7 +539,7 @@ class Columns(StrictField[Table]):
         columns: dict[str, Any] = {}
         for name, column in self.columns.items():
             if name in cells:
-                found = cells[name]
+                found: Any = cells[name]
                 columns[name] = found if isinstance(found, np.ndarray) else column.array(found)
             elif isinstance(column, Number):
                 columns[name] = np.full(n_rows, self._absent(name))

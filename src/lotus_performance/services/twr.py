@@ -158,6 +158,7 @@ class _Shape:
         self.request = request
         self.values = result.values
         self.days = result.days
+        self.fx_return = result.fx_return
         self.money: dict[str, AnyArray] = vars(result.values)
         self.exact_days: list[ExactDay] = []
         if request.exact is not None:
@@ -234,16 +235,17 @@ class _Shape:
                 np.array([getattr(day, name) for day in exact], dtype=object)
                 for name in ("gain", "capital", "returns", "factor")
             )
-        return figures_of(
-            {
-                "perf_date": date_texts(self.values.perf_date[rows]),
-                "numerator": self.rounding.money(gain),
-                "denominator": self.rounding.money(np.abs(capital)),
-                "return_pct": self.rounding.percent(returns),
-                "factor": self.rounding.money(factor),
-                "sign": days.sign[rows].astype(int).tolist(),
-            }
-        )
+        columns = {
+            "perf_date": date_texts(self.values.perf_date[rows]),
+            "numerator": self.rounding.money(gain),
+            "denominator": self.rounding.money(np.abs(capital)),
+            "return_pct": self.rounding.percent(returns),
+            "factor": self.rounding.money(factor),
+            "sign": days.sign[rows].astype(int).tolist(),
+        }
+        if self.fx_return is not None:
+            columns["fx_return_pct"] = self.rounding.percent(self.fx_return[rows])
+        return figures_of(columns)
 
 
 def _summaries_text(labels: Sequence[str], columns: Mapping[str, FloatArray]) -> orjson.Fragment:
