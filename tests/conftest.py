@@ -11,7 +11,6 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, settings
 
 from answers import CheckedClient
-
 from lotus_performance.app import create_app
 from lotus_performance.settings import Settings
 

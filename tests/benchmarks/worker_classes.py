@@ -23,7 +23,7 @@ from servers import ECHO, LOTUS, running
 CLIENTS = 16
 HEADERS_HELD, IDLE_HELD, ANSWER_SECONDS = 100, 200, 3.0
 SETTLE_SECONDS = 1.0
-NONE_HELD_SECONDS = 30.0
+CONNECT_SECONDS = 30.0
 
 SYNC, GTHREAD, GEVENT = "--worker-class=sync", "--worker-class=gthread", "--worker-class=gevent"
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -57,8 +57,8 @@ Loads = Mapping[str, list[Load]]
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Compare worker classes of the server.")
-    parser.add_argument("--rounds", type=int, default=3, help="of all classes in turns; medians are shown (3)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement (3)")
+    parser.add_argument("--rounds", type=int, default=5, help="of all classes in turns; medians are shown (5)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement (2)")
     options = parser.parse_args()
     classes = {name: args for name, args in CLASSES.items() if GEVENT not in args or find_spec("gevent")}
     slow = {name: slow_client_cells(args) for name, args in classes.items()}
@@ -66,20 +66,19 @@ def main() -> int:
     for number in range(options.rounds):
         for name, args in classes.items():
             print(f"round {number + 1}: {name} ...", file=sys.stderr, flush=True)
-            with running(LOTUS, args) as server:
-                loads[name]["five"].append(_load(server.address, FIVE_DAYS, options.seconds))
-                loads[name]["ten"].append(_load(server.address, TEN_YEARS, options.seconds))
-            with running(ECHO, args) as server:
-                loads[name]["echo"].append(_load(server.address, ECHO_OF_TEN_YEARS, options.seconds))
+            with running(LOTUS, args) as lotus, running(ECHO, args) as echo:
+                for part, server, request in (
+                    ("five", lotus, FIVE_DAYS),
+                    ("ten", lotus, TEN_YEARS),
+                    ("echo", echo, ECHO_OF_TEN_YEARS),
+                ):
+                    load = measure(server.address, request, clients=CLIENTS, seconds=options.seconds)
+                    loads[name][part].append(load)
     print(table(HEADER, ([name, *load_cells(loads[name]), *slow[name]] for name in classes)))
     print(f"\nload average {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores")
     failures = {name: sum(load.failures for part in loads[name].values() for load in part) for name in classes}
     print(f"failed requests: {', '.join(f'{name} {count}' for name, count in failures.items())}")
     return 0
-
-
-def _load(address: Address, request: bytes, seconds: float) -> Load:
-    return measure(address, request, clients=CLIENTS, seconds=seconds)
 
 
 def load_cells(loads: Loads) -> Iterator[str]:
@@ -108,7 +107,7 @@ def held(address: Address, count: int, sent: bytes) -> Iterator[None]:
     """Hold connections that have sent something, or nothing, and then rest."""
     with ExitStack() as stack:
         for _ in range(count):
-            connection = stack.enter_context(socket.create_connection(address, NONE_HELD_SECONDS))
+            connection = stack.enter_context(socket.create_connection(address, CONNECT_SECONDS))
             connection.sendall(sent)
         time.sleep(SETTLE_SECONDS)
         yield

@@ -338,6 +338,7 @@ TWR_VARIANTS: dict[str, dict[str, Any]] = {
             ]
         },
         "hedging": {"series": [{"date": "2012-12-28", "ccy": "USD", "hedge_ratio": 0.5}]},
+        "output": {"include_timeseries": True},
     },
     "exact_decimals": {"precision_mode": "DECIMAL_STRICT", "output": {"include_timeseries": True}},
     "everything": {

@@ -19,7 +19,6 @@ from werkzeug.exceptions import (
 )
 
 from answers import CheckedClient
-
 from lotus_performance import errors
 from lotus_performance.api.problems import DOMAIN_PROBLEMS
 from lotus_performance.app import create_app

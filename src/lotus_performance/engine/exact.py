@@ -4,7 +4,7 @@ Arithmetic has 34 significant digits, those of IEEE 754 decimal128. What is told
 warnings) comes from the fast engine; every figure is calculated anew from the decimals of the request.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from typing import Any
@@ -22,6 +22,9 @@ DECIMAL128 = Context(prec=34, rounding=ROUND_HALF_EVEN)
 CAPITAL_EPSILON = Decimal("1e-12")
 NEWTON_STEPS = 4
 """Each step doubles the digits of a root: 15 of the fast engine become 34 in two, with two to spare."""
+
+LARGEST_POLISH = Decimal("1e-6")
+"""Relative step beyond which polishing has left the root that it was to polish."""
 
 ZERO, ONE, TWO = Decimal(0), Decimal(1), Decimal(2)
 ObjectArray = NDArray[np.object_]
@@ -64,24 +67,13 @@ class ExactFlows:
 
 @dataclass(frozen=True)
 class ExactDay:
-    """One day: gain, capital, return (None where it is undefined), and whether new capital arrived."""
+    """One day: gain, capital, return (None where it is undefined), whether new capital arrived, growth of its leg."""
 
     gain: Decimal
     capital: Decimal
     returns: Decimal | None
     has_new_capital: bool
-
-    @property
-    def factor(self) -> Decimal:
-        """Return the factor of the day's leg.
-
-        Returns
-        -------
-        Decimal
-            1 + r on a long day, 1 - r on a short one, 1 without capital.
-        """
-        change = self.returns or ZERO
-        return ONE + change if self.capital > 0 else ONE - change if self.capital < 0 else ONE
+    factor: Decimal
 
 
 def exact_days(rows: ExactRows, basis: Basis) -> list[ExactDay]:
@@ -104,33 +96,37 @@ def exact_days(rows: ExactRows, basis: Basis) -> list[ExactDay]:
     with localcontext(DECIMAL128):
         cells = zip(rows.begin_mv, rows.end_mv, rows.bod_cf, rows.eod_cf, rows.mgmt_fees, strict=True)
         for begin, end, bod, eod, fees in cells:
-            capital = begin + bod
-            if abs(capital) <= CAPITAL_EPSILON * max(abs(begin), abs(bod)):
-                capital = ZERO
-            final = end - eod
-            gain = final - capital + (fees if basis is Basis.NET and capital else ZERO)
+            capital = _without_noise(begin + bod, begin, bod)
+            charged = fees if basis is Basis.NET and capital else ZERO
+            left = _without_noise(end - eod + charged, end, eod, charged)
+            gain = left - capital
+            change, factor = None if left else ZERO, ONE
             if capital:
-                change: Decimal | None = gain / abs(capital)
-            else:
-                change = None if final else ZERO
-            days.append(ExactDay(gain, capital, change, bool(capital and (bod or eod_before))))
+                change = gain / abs(capital)
+                factor = ONE + change if capital > 0 else ONE - change
+            days.append(ExactDay(gain, capital, change, bool(capital and (bod or eod_before)), factor))
             eod_before = eod
     return days
 
 
-def exact_link(days: Sequence[ExactDay]) -> Iterator[Decimal | None]:
-    """Yield the linked return from the first day to each day, by the rules of `returns.link_to_date`.
+def _without_noise(total: Decimal, *parts: Decimal) -> Decimal:
+    return ZERO if abs(total) <= CAPITAL_EPSILON * max(map(abs, parts)) else total
+
+
+def exact_link(days: Sequence[ExactDay]) -> list[Decimal | None]:
+    """Return the linked return from the first day to each day, by the rules of `returns.link_to_date`.
 
     Parameters
     ----------
     days : sequence of ExactDay
         The days of a window.
 
-    Yields
-    ------
-    Decimal or None
-        Linked return as a fraction; None before the first day that has a return.
+    Returns
+    -------
+    list of Decimal or None
+        Linked return to each day as a fraction; None before the first day that has a return.
     """
+    figures: list[Decimal | None] = []
     long, short, has_long = ONE, ONE, False
     figure: Decimal | None = None
     is_lost = waits_for_new = False
@@ -139,7 +135,7 @@ def exact_link(days: Sequence[ExactDay]) -> Iterator[Decimal | None]:
             if is_lost and day.capital and (day.has_new_capital or not waits_for_new):
                 long, short, has_long, is_lost = ONE, ONE, False, False
             if is_lost or day.returns is None:
-                yield figure
+                figures.append(figure)
                 continue
             if day.capital > 0:
                 if short > TWO and not has_long:
@@ -152,7 +148,8 @@ def exact_link(days: Sequence[ExactDay]) -> Iterator[Decimal | None]:
             is_lost = long <= 0 or short <= 0 or (short > TWO and has_long)
             # A short that turned positive has its capital: it waits for no other.
             waits_for_new = not (long > 0 and short < 0)
-            yield figure
+            figures.append(figure)
+    return figures
 
 
 def exact_time_weighted_return(
@@ -190,9 +187,9 @@ def exact_time_weighted_return(
     by_basis = {} if result.periods[0].net is None else {each: exact_days(rows, each) for each in Basis}
 
     def exact_buckets(period: PeriodReturn, buckets: Buckets) -> Buckets:
-        to_date = list(exact_link(days[period.first : period.stop])) if with_cumulative else []
+        to_date = exact_link(days[period.first : period.stop]) if with_cumulative else []
         first, stop = buckets.first.tolist(), buckets.stop.tolist()
-        linked = [_last(exact_link(days[b:e])) for b, e in zip(first, stop, strict=True)]
+        linked = [exact_link(days[b:e])[-1] for b, e in zip(first, stop, strict=True)]
         return replace(
             buckets,
             returns=_objects(linked),
@@ -204,7 +201,7 @@ def exact_time_weighted_return(
 
     def exact_period(period: PeriodReturn) -> PeriodReturn:
         part = slice(period.first, period.stop)
-        linked = _last(exact_link(days[part])) or ZERO
+        linked = exact_link(days[part])[-1] or ZERO
         fast = np.array([period.ann_return], dtype=float)
         (ann_return,) = _rates([linked], fast, period.span, annualization, calendar)
         return replace(
@@ -212,8 +209,8 @@ def exact_time_weighted_return(
             base=linked,
             local=linked,
             ann_return=ann_return,
-            net=_last(exact_link(by_basis[Basis.NET][part])) if by_basis else None,
-            gross=_last(exact_link(by_basis[Basis.GROSS][part])) if by_basis else None,
+            net=exact_link(by_basis[Basis.NET][part])[-1] if by_basis else None,
+            gross=exact_link(by_basis[Basis.GROSS][part])[-1] if by_basis else None,
             buckets={frequency: exact_buckets(period, buckets) for frequency, buckets in period.buckets.items()},
         )
 
@@ -232,7 +229,7 @@ def _rates(
     per_year = Decimal(repr(annualization.days_per_year))
     with localcontext(DECIMAL128):
         return [
-            None if figure is None or np.isnan(rate) else (ONE + figure) ** (per_year / n) - ONE
+            None if figure is None or figure <= -ONE or np.isnan(rate) else (ONE + figure) ** (per_year / n) - ONE
             for figure, rate, n in zip(linked, fast.tolist(), days, strict=True)
         ]
 
@@ -276,30 +273,33 @@ def exact_money_weighted_return(
             has_rate = result.ann_rate is not None
             ann = (ONE + value) ** (year / days) - ONE if has_rate else None
             return replace(result, money_weighted_return=value, ann_rate=ann)
-        if result.ann_rate == -1.0:  # nothing is left, or less than the last digit of a double
-            return replace(result, money_weighted_return=-ONE, ann_rate=-ONE, roots=_objects([-ONE]))
         dated = [(begin_mv, ZERO), *zip(amounts, offsets, strict=True), (-end_mv, Decimal(days))]
-        rates = [_polished_rate(dated, float(root), year) for root in result.roots]
         chosen = int(np.abs(result.roots - float(result.ann_rate or 0.0)).argmin())
-        value = (ONE + rates[chosen]) ** (Decimal(days) / year) - ONE
+        growths = [ONE + Decimal(float(root)) for root in result.roots]
+        # A rate per year may round to -100 % where the return of the period does not.
+        growths[chosen] = (ONE + Decimal(result.money_weighted_return)) ** (year / days)
+        logs = [_polished_log(dated, growth, year) for growth in growths]
+        rates = [-ONE if log is None else log.exp() - ONE for log in logs]
+        log = logs[chosen]
+        value = -ONE if log is None else (log * days / year).exp() - ONE
         return replace(result, money_weighted_return=value, ann_rate=rates[chosen], roots=_objects(rates))
 
 
-def _polished_rate(flows: Sequence[tuple[Decimal, Decimal]], start: float, year: Decimal) -> Decimal:
-    """Return the rate per year at which the flows are worth nothing, by Newton's method on its logarithm."""
-    x = (ONE + Decimal(start)).ln()
+def _polished_log(flows: Sequence[tuple[Decimal, Decimal]], growth: Decimal, year: Decimal) -> Decimal | None:
+    """Return ln(1 + rate) at which the flows are worth nothing, by Newton's method; None after a loss of everything.
+
+    A root that touches zero without crossing it may be none for decimals: it stays where doubles found it.
+    """
+    if growth <= 0:
+        return None
+    start = x = growth.ln()
     for _ in range(NEWTON_STEPS):
         values = [(amount * (-(offset / year) * x).exp(), offset / year) for amount, offset in flows]
         slope = -sum((value * time for value, time in values), ZERO)
         if not slope:
             break
         x -= sum((value for value, _ in values), ZERO) / slope
-    return x.exp() - ONE
-
-
-def _last(figures: Iterator[Decimal | None]) -> Decimal | None:
-    *_, last = figures
-    return last
+    return x if abs(x - start) <= LARGEST_POLISH * (ONE + abs(start)) else start
 
 
 def _objects(figures: Sequence[Decimal | None]) -> Any:

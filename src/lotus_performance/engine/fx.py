@@ -165,7 +165,9 @@ def fx_returns(conversion: Conversion, dates: DateArray, is_needed: BoolArray) -
     if conversion.hedges is not None:
         hedged_dates, ratio = conversion.hedges.of(conversion.ccy)
         _, mine, theirs = np.intersect1d(dates, hedged_dates, return_indices=True)
-        returns[mine] *= 1.0 - ratio[theirs]
+        hedged = ratio[theirs]
+        with np.errstate(invalid="ignore"):
+            returns[mine] = np.where(hedged == 1.0, 0.0, returns[mine] * (1.0 - hedged))
     return returns
 
 

@@ -38,6 +38,9 @@ class Frequency(StrEnum):
     YEARLY = "yearly"
 
 
+UNNAMED = {Period.EXPLICIT, Period.ROLLING}
+"""Periods whose name alone does not say what they are."""
+
 YEARS = {Period.ONE_YEAR: 1, Period.THREE_YEARS: 3, Period.FIVE_YEARS: 5}
 
 
@@ -90,35 +93,24 @@ def resolve_windows(analyses: Sequence[Analysis], anchor: Day, inception: Day) -
         One label stands for two windows.
     """
     windows: dict[str, Window] = {}
-    names: dict[str, Period] = {}
+    names: dict[str, set[Period]] = {}
     for analysis in analyses:
         start, end = window_of(analysis, anchor, inception)
         window = Window(analysis.label, analysis.frequencies, max(start, inception), end)
-        known = windows.get(analysis.label)
-        if known is None:
-            windows[analysis.label] = window
-            names[analysis.label] = analysis.period
-        elif _is_same(known, window) and _may_share(names[analysis.label], analysis.period):
-            windows[analysis.label] = replace(
-                known, frequencies=tuple(dict.fromkeys(known.frequencies + window.frequencies))
-            )
-        else:
+        known = windows.setdefault(analysis.label, window)
+        # Two different names would hide one another, even where their windows happen to be equal.
+        named = names.setdefault(analysis.label, set()) | ({analysis.period} - UNNAMED)
+        if known.start != window.start or known.end != window.end or len(named) > 1:
             raise DuplicateLabelError(
                 f"Two different periods are labelled {analysis.label!r}; give each its own label.",
                 faults=[
                     Fault((*analysis.place, "label"), f"another period, {known.start} to {known.end}, has this label")
                 ],
             )
+        names[analysis.label] = named
+        frequencies = tuple(dict.fromkeys(known.frequencies + window.frequencies))
+        windows[analysis.label] = replace(known, frequencies=frequencies)
     return list(windows.values())
-
-
-def _is_same(one: Window, other: Window) -> bool:
-    return bool(one.start == other.start and one.end == other.end)
-
-
-def _may_share(one: Period, other: Period) -> bool:
-    """Return whether two periods with one window may have one label: two different names would hide one another."""
-    return one is other or not {one, other}.isdisjoint((Period.EXPLICIT, Period.ROLLING))
 
 
 def window_of(analysis: Analysis, anchor: Day, inception: Day) -> tuple[Day, Day]:

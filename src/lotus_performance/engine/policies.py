@@ -124,6 +124,9 @@ def apply_policy(values: DailyValues, policy: DataPolicy, portfolio_id: str) -> 
         if ignored.entity_type is EntityType.PORTFOLIO and ignored.entity_id == portfolio_id
     ]
     is_ignored = np.isin(values.perf_date, np.concatenate(dates)) if dates else np.zeros(len(values), dtype=bool)
+    without_row = np.setdiff1d(np.concatenate(dates), values.perf_date) if dates else np.empty(0, "datetime64[D]")
+    if len(without_row):
+        notes.append(f"Ignored days without a row: {_listed(without_row)}.")
     if is_ignored.any():
         values = _flattened(values, is_ignored)
         notes.append(f"Ignored days, taken as unchanged: {_listed(values.perf_date[is_ignored])}.")
@@ -168,7 +171,8 @@ def find_outliers(returns: FloatArray, test: OutlierTest) -> tuple[BoolArray, Fl
         part = slice(first, min(first + rows_at_once, n))
         past = np.lib.stride_tricks.sliding_window_view(padded[part.start : part.stop + window - 1], window)
         center[part] = _row_medians(past)
-        threshold[part] = test.mad_k * _row_medians(np.abs(past - center[part, None]))
+        with np.errstate(over="ignore"):
+            threshold[part] = test.mad_k * _row_medians(np.abs(past - center[part, None]))
     with np.errstate(invalid="ignore"):
         return (threshold > 0.0) & (np.abs(returns - center) > threshold), threshold
 

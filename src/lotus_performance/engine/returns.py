@@ -206,22 +206,26 @@ def day_returns(values: DailyValues, basis: Basis) -> DayReturns:
     >>> day_returns(day, Basis.NET).returns.tolist()
     [0.0]
     """
-    capital = values.begin_mv + values.bod_cf
-    noise = CAPITAL_EPSILON * np.maximum(np.abs(values.begin_mv), np.abs(values.bod_cf))
-    capital = np.where(np.abs(capital) <= noise, 0.0, capital)
-    has_capital = capital != 0.0
-    final = values.end_mv - values.eod_cf
-    gain = final - capital
-    if basis is Basis.NET:
-        gain = gain + np.where(has_capital, values.mgmt_fees, 0.0)
-    returns = np.where(final == 0.0, 0.0, np.nan)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        capital = _sum_without_noise(values.begin_mv, values.bod_cf)
+        has_capital = capital != 0.0
+        charged = np.where(has_capital, values.mgmt_fees, 0.0) if basis is Basis.NET else np.zeros(len(values))
+        left = _sum_without_noise(values.end_mv, -values.eod_cf, charged)
+        gain = left - capital
+        returns = np.where(left == 0.0, 0.0, np.nan)
         np.divide(gain, np.abs(capital), out=returns, where=has_capital)
-    if np.isinf(returns).any():
+    if not np.isfinite(capital).all() or not np.isfinite(returns[has_capital]).all():
         raise FigureOverflowError("The return of a day is too large for a number; check the day's amounts.")
     arrived = values.bod_cf != 0.0
     arrived[1:] |= values.eod_cf[:-1] != 0.0
     return DayReturns(gain, capital, returns, has_capital & arrived)
+
+
+def _sum_without_noise(*parts: FloatArray) -> FloatArray:
+    """Return a sum, 0 where it is no more than what rounding leaves of parts that cancel."""
+    total = sum(parts[1:], parts[0])
+    largest = np.maximum.reduce([np.abs(part) for part in parts])
+    return np.where(np.abs(total) <= CAPITAL_EPSILON * largest, 0.0, total)
 
 
 def link_ranges(days: DayReturns, first: IntArray, stop: IntArray) -> FloatArray:
@@ -315,6 +319,7 @@ def link_to_date(days: DayReturns, first: int, stop: int) -> FloatArray:
             for chain in _chains(days, first, stop):
                 part = slice(chain.first, chain.last + 1)
                 figures = np.cumprod(days.long_factor[part]) * (2.0 - np.cumprod(days.short_factor[part])) - 1.0
+                figures[-1] = _figure(days.long_factor[part], days.short_factor[part])
                 linked[chain.first - first : chain.last + 1 - first] = figures
                 linked[chain.last + 1 - first : chain.restart - first] = figures[-1]
     linked[days.n_defined[first + 1 : stop + 1] == days.n_defined[first]] = np.nan
@@ -431,7 +436,15 @@ def _first_short_ruin(days: DayReturns, first: int, loss: int) -> int:
 def _linked_after_last_restart(days: DayReturns, first: int, stop: int) -> float:
     *_, chain = _chains(days, first, stop)
     part = slice(chain.first, chain.last + 1)
-    return float(days.long_factor[part].prod() * (2.0 - days.short_factor[part].prod()) - 1.0)
+    return _figure(days.long_factor[part], days.short_factor[part])
+
+
+def _figure(long_factor: FloatArray, short_factor: FloatArray) -> float:
+    """Return the figure of a chain; only its last factor can be 0, and then no growth before it counts."""
+    if long_factor[-1] == 0.0:
+        return -1.0
+    short = 0.0 if short_factor[-1] == 0.0 else float(short_factor.prod())
+    return float(long_factor.prod()) * (2.0 - short) - 1.0
 
 
 def _refuse_overflow(linked: FloatArray) -> FloatArray:

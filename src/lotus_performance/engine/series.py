@@ -146,7 +146,7 @@ def _refuse_repeats(perf_date: DateArray, row: IntArray, place: Place) -> None:
     repeats = np.flatnonzero(perf_date[1:] == perf_date[:-1]) + 1
     if len(repeats):
         raise DuplicateDatesError(
-            f"{len(repeats)} dates have more than one row; send one row a date.",
+            f"{len(np.unique(perf_date[repeats]))} dates have more than one row; send one row a date.",
             faults=_repeated_rows(perf_date, row, repeats, place),
         )
 

@@ -226,7 +226,10 @@ _DAY = _record(
     {
         "return_pct": _number(
             "percent", "Return of the day, converted if asked for; left out where a gain has no capital to relate to."
-        )
+        ),
+        "fx_return_pct": _number(
+            "percent", "Currency return of the day, hedges taken off: on a long day 1 + return = (1 + local) (1 + fx)."
+        ),
     },
 )
 

@@ -247,7 +247,7 @@ def test_the_edge_of_the_band_is_inside(day: float, expected: list[int]) -> None
 
 @pytest.mark.parametrize("n_before", [0, 1, 4], ids=lambda n: f"{n} before")
 def test_a_day_with_fewer_than_five_days_before_it_is_not_tested(n_before: int) -> None:
-    assert flagged([0.0, 1.0, 0.0, 1.0][:n_before] + [1000.0]) == []
+    assert flagged([*[0.0, 1.0, 0.0, 1.0][:n_before], 1000.0]) == []
 
 
 def test_days_without_a_return_do_not_count_as_days_before() -> None:
