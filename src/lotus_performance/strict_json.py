@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
@@ -11,6 +11,8 @@ import orjson
 from lotus_performance.errors import CalculationError
 
 MAX_NESTING = 32
+MAX_EXPONENT = 400
+"""Doubles end at 308. What is smaller by far is no amount, and decimals would carry its exponent along."""
 
 
 class MalformedJsonError(ValueError):
@@ -36,7 +38,17 @@ def load_json(text: bytes) -> Any:
 
 def load_exact_json(text: bytes) -> Any:
     """Return the document of a text that `load_json` has read, its fractions as exact decimals."""
-    return json.loads(text, parse_float=Decimal)
+    return json.loads(text, parse_float=_amount)
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal(0).scaleb(-MAX_EXPONENT - 1)
+    if number.adjusted() < -MAX_EXPONENT:
+        raise MalformedJsonError(f"The number {text[:32]} is too small for an amount; send 0, or a larger one.")
+    return number
 
 
 def dump_json(value: Any) -> bytes:

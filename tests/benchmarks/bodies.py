@@ -32,6 +32,12 @@ def columnar(request: dict[str, Any]) -> dict[str, Any]:
     return {**request, "valuation_points": required | optional}
 
 
+def with_every_member(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the same request with the flows and fees of zero written out."""
+    zeros = dict.fromkeys(OPTIONAL_COLUMNS, 0.0)
+    return {**request, "valuation_points": [{**row, **zeros, **row} for row in request["valuation_points"]]}
+
+
 def of_length(request: dict[str, Any], n: int) -> dict[str, Any]:
     """Return the request with its rows repeated up to a length, a row a day."""
     rows = request["valuation_points"]

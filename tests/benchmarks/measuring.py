@@ -1,50 +1,62 @@
 """Timing that stands noise, and the table of figures with their bounds."""
 
 import gc
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Bound:
+    """What a figure must keep, and what it should."""
+
+    at_most: float = math.inf
+    at_least: float = -math.inf
+    aim: float | None = None
+
+    def __str__(self) -> str:
+        parts = [f"<= {self.at_most:g}"] if self.at_most < math.inf else []
+        parts += [f">= {self.at_least:g}"] if self.at_least > -math.inf else []
+        parts += [f"aim {self.aim:g}"] if self.aim is not None else []
+        return ", ".join(parts)
+
+
+NONE = Bound()
+
+
+@dataclass(frozen=True)
 class Row:
-    """One measured figure, and the bound that it must keep."""
+    """One measured figure, its bound, and the times behind it."""
 
     what: str
     figure: float
-    at_most: float | None = None
-    at_least: float | None = None
-    aim: float | None = None
+    bound: Bound = NONE
     detail: str = ""
 
     @property
     def is_kept(self) -> bool:
-        return (self.at_most is None or self.figure <= self.at_most) and (
-            self.at_least is None or self.figure >= self.at_least
-        )
+        return self.bound.at_least <= self.figure <= self.bound.at_most
 
     def cells(self) -> list[str]:
-        bound = "" if self.at_most is None else f"<= {self.at_most:g}"
-        bound = bound if self.at_least is None else f">= {self.at_least:g}"
-        aim = "" if self.aim is None else f"{self.aim:g}"
-        verdict = "" if not bound else "kept" if self.is_kept else "BROKEN"
-        return [self.what, f"{self.figure:.3g}", bound, aim, verdict, self.detail]
+        verdict = "" if self.bound == NONE else "kept" if self.is_kept else "BROKEN"
+        return [self.what, f"{self.figure:.3g}", str(self.bound), verdict, self.detail]
 
 
 def cpu_seconds(calls: Mapping[str, Callable[[], object]], rounds: int, budget: float = 20.0) -> dict[str, float]:
-    """Return the least CPU time of each call, their rounds taken in turns, at least three and within a budget.
+    """Return the least CPU time of each call, the calls taken in turns for some rounds, three at least in a budget.
 
-    CPU time of this thread does not count the waiting for other processes, and the least of many rounds is the one
-    that they disturbed least.
+    CPU time of this thread leaves out the waiting for other processes; the least of many rounds is the one that they
+    disturbed least.
     """
-    least = dict.fromkeys(calls, float("inf"))
     for call in calls.values():
         call()
+    gc.collect()
+    least = dict.fromkeys(calls, math.inf)
     end = time.monotonic() + budget
     for done in range(rounds):
         if done >= 3 and time.monotonic() > end:
             break
-        gc.collect()
         for name, call in calls.items():
             start = time.thread_time()
             call()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyxirr
-from measuring import Row, cpu_seconds
+from measuring import Bound, Row, cpu_seconds
 
 from lotus_performance.engine.rootfind import find_roots_batch
 from lotus_performance.engine.series import FloatArray, IntArray
@@ -47,7 +47,7 @@ def root_rows() -> Iterator[Row]:
         ("many", "random signs, all roots", 10.0),
     ):
         detail = f"{1000 * least[name]:.0f} / {1000 * unit:.0f} ms"
-        yield Row(f"{LISTS:,} XIRRs / pyxirr with one change: {what}", least[name] / unit, at_most=bound, detail=detail)
+        yield Row(f"{LISTS:,} XIRRs / pyxirr with one change: {what}", least[name] / unit, Bound(at_most=bound), detail)
 
 
 def _distinct_days(generator: np.random.Generator) -> IntArray:

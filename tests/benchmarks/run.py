@@ -17,7 +17,7 @@ from rootfinding import root_rows
 from throughput import throughput_rows
 
 PARTS = {"edge": edge_rows, "growth": growth_rows, "mwr": mwr_rows, "roots": root_rows, "rps": throughput_rows}
-HEADER = ("figure of", "figure", "bound", "aim", "", "behind it")
+HEADER = ("figure", "", "bound", "", "behind it")
 
 
 def main() -> int:

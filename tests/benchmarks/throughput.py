@@ -6,7 +6,7 @@ from statistics import median
 import orjson
 from bodies import ten_years
 from load import Load, measure, post_request
-from measuring import Row
+from measuring import Bound, Row
 from servers import ECHO, LOTUS, Server, running
 
 ROUNDS, SECONDS, CLIENTS = 7, 3.0, 8
@@ -21,7 +21,7 @@ def throughput_rows() -> Iterator[Row]:
     rates = [median(load.requests_a_second for load, _ in side) for side in zip(*pairs, strict=True)]
     costs = [1000 * min(cost for _, cost in side) for side in zip(*pairs, strict=True)]
     detail = f"{rates[0]:.0f} / {rates[1]:.0f} rps"
-    yield Row("requests a second / echo: monthly", ratio, at_least=0.6, aim=0.75, detail=detail)
+    yield Row("requests a second / echo: monthly", ratio, Bound(at_least=0.6, aim=0.75), detail)
     detail = f"{costs[1]:.2f} / {costs[0]:.2f} ms"
     yield Row("CPU of a request, echo's / ours: monthly", costs[1] / costs[0], detail=detail)
 

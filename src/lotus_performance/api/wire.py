@@ -64,10 +64,10 @@ def read_json(incoming: Request) -> Any:
     body = _read_body(incoming)
     try:
         document = load_json(body)
+        is_exact = isinstance(document, dict) and document.get("precision_mode") == PrecisionMode.DECIMAL_STRICT
+        return load_exact_json(body) if is_exact else document
     except MalformedJsonError as error:
         raise MalformedBody(str(error)) from None
-    is_exact = isinstance(document, dict) and document.get("precision_mode") == PrecisionMode.DECIMAL_STRICT
-    return load_exact_json(body) if is_exact else document
 
 
 def _read_body(incoming: Request) -> bytes:

@@ -6,7 +6,7 @@ warnings) comes from the fast engine; every figure is calculated anew from the d
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Overflow, localcontext
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from lotus_performance.engine.mwr import MoneyWeightedReturn, MwrMethod
 from lotus_performance.engine.returns import Basis
 from lotus_performance.engine.series import FloatArray, IntArray
 from lotus_performance.engine.twr import Buckets, PeriodReturn, Span, TimeWeightedReturn
+from lotus_performance.errors import FigureOverflowError
 
 DECIMAL128 = Context(prec=34, rounding=ROUND_HALF_EVEN)
 CAPITAL_EPSILON = Decimal("1e-12")
@@ -96,9 +97,11 @@ def exact_days(rows: ExactRows, basis: Basis) -> list[ExactDay]:
     with localcontext(DECIMAL128):
         cells = zip(rows.begin_mv, rows.end_mv, rows.bod_cf, rows.eod_cf, rows.mgmt_fees, strict=True)
         for begin, end, bod, eod, fees in cells:
-            capital = _without_noise(begin + bod, begin, bod)
+            capital = begin + bod
+            if abs(capital) <= CAPITAL_EPSILON * max(abs(begin), abs(bod)):
+                capital = ZERO
             charged = fees if basis is Basis.NET and capital else ZERO
-            left = _without_noise(end - eod + charged, end, eod, charged)
+            left = end - eod + charged
             gain = left - capital
             change, factor = None if left else ZERO, ONE
             if capital:
@@ -107,10 +110,6 @@ def exact_days(rows: ExactRows, basis: Basis) -> list[ExactDay]:
             days.append(ExactDay(gain, capital, change, bool(capital and (bod or eod_before)), factor))
             eod_before = eod
     return days
-
-
-def _without_noise(total: Decimal, *parts: Decimal) -> Decimal:
-    return ZERO if abs(total) <= CAPITAL_EPSILON * max(map(abs, parts)) else total
 
 
 def exact_link(days: Sequence[ExactDay]) -> list[Decimal | None]:
@@ -182,7 +181,26 @@ def exact_time_weighted_return(
     -------
     TimeWeightedReturn
         The same answer; figures are Decimal, arrays of figures are of dtype object with None where there is none.
+
+    Raises
+    ------
+    FigureOverflowError
+        A figure has an exponent of more than six digits.
     """
+    try:
+        return _exact_figures(result, rows, basis, annualization, with_cumulative, calendar)
+    except Overflow as error:
+        raise FigureOverflowError("A figure is too large for a number; check the amounts of the request.") from error
+
+
+def _exact_figures(
+    result: TimeWeightedReturn,
+    rows: ExactRows,
+    basis: Basis,
+    annualization: Annualization,
+    with_cumulative: bool,
+    calendar: np.busdaycalendar,
+) -> TimeWeightedReturn:
     days = exact_days(rows, basis)
     by_basis = {} if result.periods[0].net is None else {each: exact_days(rows, each) for each in Basis}
 
@@ -270,14 +288,15 @@ def exact_money_weighted_return(
             weights = [Decimal("0.5") if half else (days - offset) / Decimal(days) for offset in offsets]
             capital = begin_mv + sum((a * w for a, w in zip(amounts, weights, strict=True)), ZERO)
             value = (end_mv - begin_mv - sum(amounts, ZERO)) / capital
-            has_rate = result.ann_rate is not None
+            has_rate = result.ann_rate is not None and value > -ONE
             ann = (ONE + value) ** (year / days) - ONE if has_rate else None
             return replace(result, money_weighted_return=value, ann_rate=ann)
         dated = [(begin_mv, ZERO), *zip(amounts, offsets, strict=True), (-end_mv, Decimal(days))]
         chosen = int(np.abs(result.roots - float(result.ann_rate or 0.0)).argmin())
         growths = [ONE + Decimal(float(root)) for root in result.roots]
-        # A rate per year may round to -100 % where the return of the period does not.
-        growths[chosen] = (ONE + Decimal(result.money_weighted_return)) ** (year / days)
+        if days < year:
+            # Of two figures near -100 % the one over fewer years has the more digits.
+            growths[chosen] = (ONE + Decimal(result.money_weighted_return)) ** (year / days)
         logs = [_polished_log(dated, growth, year) for growth in growths]
         rates = [-ONE if log is None else log.exp() - ONE for log in logs]
         log = logs[chosen]

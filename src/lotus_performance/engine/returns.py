@@ -13,6 +13,9 @@ from lotus_performance.errors import FigureOverflowError
 CAPITAL_EPSILON = 1e-12
 """Capital below this part of the amounts that it is the sum of is rounding noise: none."""
 
+ROUNDING_EPSILON = 2.0**-50
+"""What the rounding of a few doubles that cancel leaves of them: 0.3 - (0.1 + 0.2) is none, a cent of a billion is."""
+
 _FIRST_SCAN = 64
 
 
@@ -207,25 +210,25 @@ def day_returns(values: DailyValues, basis: Basis) -> DayReturns:
     [0.0]
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        capital = _sum_without_noise(values.begin_mv, values.bod_cf)
+        capital = _sum_without_noise(CAPITAL_EPSILON, values.begin_mv, values.bod_cf)
         has_capital = capital != 0.0
         charged = np.where(has_capital, values.mgmt_fees, 0.0) if basis is Basis.NET else np.zeros(len(values))
-        left = _sum_without_noise(values.end_mv, -values.eod_cf, charged)
+        left = _sum_without_noise(ROUNDING_EPSILON, values.end_mv, -values.eod_cf, charged)
         gain = left - capital
         returns = np.where(left == 0.0, 0.0, np.nan)
         np.divide(gain, np.abs(capital), out=returns, where=has_capital)
-    if not np.isfinite(capital).all() or not np.isfinite(returns[has_capital]).all():
-        raise FigureOverflowError("The return of a day is too large for a number; check the day's amounts.")
+    # What is beyond any number is refused where it is linked: a day that no window asks for harms none.
+    returns[~np.isfinite(capital) | (has_capital & np.isnan(returns))] = np.inf
     arrived = values.bod_cf != 0.0
     arrived[1:] |= values.eod_cf[:-1] != 0.0
     return DayReturns(gain, capital, returns, has_capital & arrived)
 
 
-def _sum_without_noise(*parts: FloatArray) -> FloatArray:
+def _sum_without_noise(epsilon: float, *parts: FloatArray) -> FloatArray:
     """Return a sum, 0 where it is no more than what rounding leaves of parts that cancel."""
     total = sum(parts[1:], parts[0])
     largest = np.maximum.reduce([np.abs(part) for part in parts])
-    return np.where(np.abs(total) <= CAPITAL_EPSILON * largest, 0.0, total)
+    return np.where(np.abs(total) <= epsilon * largest, 0.0, total)
 
 
 def link_ranges(days: DayReturns, first: IntArray, stop: IntArray) -> FloatArray:

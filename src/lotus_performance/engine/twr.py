@@ -9,6 +9,7 @@ from lotus_performance.engine.day_count import (
     WEEKDAYS,
     Annualization,
     annualise,
+    count_days,
     is_short_window,
     measured_end,
 )
@@ -174,7 +175,9 @@ def time_weighted_return(
     is_requested = np.zeros(len(used), dtype=bool)
     for _, first, stop in spans:
         is_requested[first:stop] = True
-    fx_return = None if conversion is None else fx_returns(conversion, used.perf_date, is_requested)
+    local_days = day_returns(used, basis)
+    is_converted = is_requested & (local_days.sign != 0.0)
+    fx_return = None if conversion is None else fx_returns(conversion, used.perf_date, is_converted)
     calculation = _Calculation(used, basis, annualization, calendar, with_cumulative, with_fee_effect, fx_return)
     if fail_fast:
         _refuse_undefined_days(calculation, is_requested)
@@ -199,8 +202,14 @@ def time_weighted_return(
         periods=periods,
         n_idle_days=int((calculation.days.is_idle & is_requested).sum()),
         n_reset_days=len(reset_dates),
-        notes=[*_order_notes(values), *notes, *_annualisation_notes(periods, annualization)],
-        notices=_notices(values, calculation, is_before, is_requested, reset_dates),
+        notes=[*_order_notes(values), *notes, *_annualisation_notes(periods, annualization, calendar)],
+        notices=_notices(
+            values,
+            calculation,
+            is_before,
+            is_requested,
+            sorted({*reset_dates, *used.perf_date[calculation.cut_rows]}),
+        ),
     )
 
 
@@ -222,6 +231,7 @@ class _Calculation:
         self.calendar = calendar
         self.with_cumulative = with_cumulative
         self.fx_return = fx_return
+        self.cut_rows: list[int] = []
         self.local_days = day_returns(values, basis)
         self.days = self._converted(self.local_days)
         other = Basis.GROSS if basis is Basis.NET else Basis.NET
@@ -265,7 +275,11 @@ class _Calculation:
             return Buckets(labels, begin, end, self.days.returns[first:stop], cumulative)
         linked = link_ranges(self.days, begin, end)
         span = self._measured(np.maximum(calendar_start, window.start), np.minimum(calendar_end, window.end), end)
-        ann_returns = self._annualised(linked, span, has_resets(self.days, begin, end))
+        cut = has_resets(self.days, begin, end)
+        self.cut_rows += [
+            r.row for i in np.flatnonzero(cut) for r in find_resets(self.days, int(begin[i]), int(end[i]))
+        ]
+        ann_returns = self._annualised(linked, span, cut)
         return Buckets(labels, begin, end, linked, cumulative, ann_returns, span)
 
     def _measured(self, start: DateArray, end: DateArray, stop: IntArray) -> Span:
@@ -326,20 +340,27 @@ def _order_notes(values: DailyValues) -> list[str]:
     return ["Rows were not in date order; they were sorted by perf_date."] if values.is_reordered else []
 
 
-def _annualisation_notes(periods: Sequence[PeriodReturn], annualization: Annualization) -> list[str]:
+def _annualisation_notes(
+    periods: Sequence[PeriodReturn], annualization: Annualization, calendar: np.busdaycalendar
+) -> list[str]:
     if not annualization.is_enabled:
         return []
-    notes = []
-    plain = [period for period in periods if period.ann_return is None]
-    short = [p.window.label for p in plain if is_short_window(*p.span)[0] and not annualization.allow_short_periods]
-    others = [p.window.label for p in plain if p.window.label not in short]
-    if short:
-        notes.append(f"Not annualised, because shorter than 365 days (GIPS): {', '.join(short)}.")
-    if others:
-        notes.append(f"Not annualised, because of a reset, a total loss or too large a rate: {', '.join(others)}.")
+    by_reason: dict[str, list[str]] = {}
+    for period in periods:
+        if period.ann_return is None:
+            by_reason.setdefault(_reason(period, annualization, calendar), []).append(period.window.label)
+    notes = [f"Not annualised, because {reason}: {', '.join(labels)}." for reason, labels in by_reason.items()]
     if any(frequency is not Frequency.YEARLY for period in periods for frequency in period.buckets):
         notes.append("Days are never annualised; longer buckets are by the rules of periods.")
     return notes
+
+
+def _reason(period: PeriodReturn, annualization: Annualization, calendar: np.busdaycalendar) -> str:
+    if is_short_window(*period.span)[0] and not annualization.allow_short_periods:
+        return "shorter than 365 days (GIPS)"
+    if not count_days(*period.span, annualization.basis, calendar)[0]:
+        return "without a business day"
+    return "of a reset, a total loss or too large a rate"
 
 
 def _notices(

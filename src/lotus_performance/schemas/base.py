@@ -226,6 +226,7 @@ class OverridesSchema(StrictSchema):
             "end_mv": Number(metadata={"description": "Value after the last flow.", "x-unit": "money"}),
         },
         identity="perf_date",
+        allow_empty=True,
         metadata={"description": "Rows, or columns of one length."},
     )
     cash_flows = Columns(
@@ -237,6 +238,7 @@ class OverridesSchema(StrictSchema):
             "mgmt_fees": Number(metadata={"description": "Management fees, negative.", "x-unit": "money"}),
         },
         identity="perf_date",
+        allow_empty=True,
         metadata={"description": "Rows, or columns of one length."},
     )
 
@@ -378,11 +380,11 @@ def dated_values_of(data: Mapping[str, Any], block: str, rows: str, value: str) 
     return order_by_currency(table["date"], table["ccy"], table[value], (block, rows))
 
 
-def data_policy_of(data: Mapping[str, Any]) -> DataPolicy:
-    """Return a data policy as engine types."""
+def data_policy_of(data: Mapping[str, Any]) -> DataPolicy | None:
+    """Return a data policy as engine types, None where it does nothing."""
     policy = data["data_policy"]
     outliers = policy["outliers"]
-    return DataPolicy(
+    made = DataPolicy(
         market_values=_overrides_of(policy["overrides"], "market_values", ("begin_mv", "end_mv")),
         cash_flows=_overrides_of(policy["overrides"], "cash_flows", ("bod_cf", "eod_cf", "mgmt_fees")),
         ignored_days=tuple(
@@ -397,10 +399,11 @@ def data_policy_of(data: Mapping[str, Any]) -> DataPolicy:
         if outliers["enabled"]
         else None,
     )
+    return None if made == DataPolicy() else made
 
 
 def _overrides_of(data: Mapping[str, Table], name: str, columns: Sequence[str]) -> Overrides | None:
-    if name not in data:
+    if name not in data or not len(data[name]["perf_date"]):
         return None
     table = data[name]
     dates = table["perf_date"]

@@ -2,6 +2,7 @@
 
 import datetime
 import difflib
+import json
 import math
 import re
 import uuid
@@ -12,7 +13,6 @@ from itertools import islice
 from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 
 import numpy as np
-import orjson
 from marshmallow import ValidationError, fields, missing
 
 from lotus_performance.engine.requests import TRADING_CALENDARS
@@ -352,9 +352,9 @@ class Distinct(StrictField[list[Placed]]):
             raise self.make_error("wrong_type")
         if not value:
             raise self.make_error("empty")
-        first: dict[bytes, int] = {}
+        first: dict[str, int] = {}
         for i, element in enumerate(value):
-            first.setdefault(orjson.dumps(element, default=str), i)
+            first.setdefault(json.dumps(element, default=str), i)
         positions = list(first.values())
         self._refuse_too_many([value[i] for i in positions])
         loaded, faults = [], {}
@@ -372,7 +372,7 @@ class Distinct(StrictField[list[Placed]]):
             return
         limit = self.limit(limits_of(self))
         identities = map(self.identity, elements)
-        distinct = {orjson.dumps(each, default=str, option=orjson.OPT_SORT_KEYS) for each in identities}
+        distinct = {json.dumps(each, default=str, sort_keys=True) for each in identities}
         if len(distinct) > limit:
             raise self.make_error("too_many", count=len(distinct), limit=limit)
         if len(elements) > limit * self.FORMS_OF_ONE:

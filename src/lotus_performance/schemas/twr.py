@@ -137,7 +137,7 @@ class TwrRequestSchema(RequestSchema):
             rates=dated_values_of(data, "fx", "rates", "rate"),
             hedges=dated_values_of(data, "hedging", "series", "hedge_ratio"),
             exact=exact,
-            policy=data_policy_of(data) if self.is_changed(data, "data_policy") else None,
+            policy=data_policy_of(data),
             has_fee_effect=data["fee_effect"]["enabled"],
             emit_resets=data["reset_policy"]["emit"],
             include_timeseries=data["output"]["include_timeseries"],
@@ -147,6 +147,8 @@ class TwrRequestSchema(RequestSchema):
     def _without_effect(self, data: Mapping[str, Any]) -> list[str]:
         analyses = data["analyses"]
         names = self.changed(data, self.NEVER_EFFECTIVE)
+        if not data["data_policy"]["outliers"]["enabled"]:
+            names += self.changed(data, ("data_policy.outliers.params",))
         if not data["annualization"]["enabled"]:
             names += self.changed(data, self.ANNUALIZATION_MEMBERS)
         if not any(a["period"] is Period.EXPLICIT and "start" not in a for _, a in analyses):

@@ -15,6 +15,7 @@ from lotus_performance.errors import FigureOverflowError
 AnyArray = NDArray[Any]
 """Doubles, or Decimals in an array of dtype object."""
 
+PERCENT_PLACES = 2
 EXACT_INTEGERS = 2.0**53
 """From here on neighbouring doubles are whole numbers or further apart: there is nothing to round."""
 
@@ -33,7 +34,7 @@ class Rounding:
         """Return fractions as rounded percent, NaN where there is no figure."""
         if fractions.dtype == object:
             is_missing = np.array([figure is None for figure in fractions.tolist()])
-            percent = self._rounded_decimals(np.where(is_missing, 0, fractions) * 100)
+            percent = self._rounded_decimals(np.where(is_missing, 0, fractions), PERCENT_PLACES)
         else:
             is_missing = np.isnan(fractions)
             with np.errstate(over="ignore"):
@@ -55,11 +56,11 @@ class Rounding:
             rounded = np.where(is_fine, np.round(np.where(is_fine, numbers, 0.0), self.decimals), numbers)
         return rounded + 0.0  # which turns -0.0 into 0.0
 
-    def _rounded_decimals(self, numbers: AnyArray) -> FloatArray:
-        """Return decimals as doubles, rounded before they are converted."""
+    def _rounded_decimals(self, numbers: AnyArray, places: int = 0) -> FloatArray:
+        """Return decimals, their point moved by some places, as doubles: rounded once, before they are converted."""
         unit = Decimal(1).scaleb(-self.decimals)
         with localcontext(prec=MAX_PREC):
-            rounded = [Decimal(number).quantize(unit, ROUND_HALF_EVEN) for number in numbers.tolist()]
+            rounded = [Decimal(n).scaleb(places).quantize(unit, ROUND_HALF_EVEN) for n in numbers.tolist()]
         return self._rounded(np.array([float(number) for number in rounded]))
 
 

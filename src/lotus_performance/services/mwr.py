@@ -64,7 +64,7 @@ def _start(request: MwrRequest) -> tuple[Day, list[Notice]]:
         return start, []
     if len(request.flows.date):
         first = request.flows.date.min()
-        detail = f"No measuring period was sent: the opening value was taken to stand on the first flow's day, {first}."
+        detail = f"Nothing else gives the start: the opening value was taken to stand on the first flow's day, {first}."
         return first, [Notice("start_from_first_flow", detail)]
     return request.as_of, []
 
@@ -83,5 +83,5 @@ def _convergence(result: MoneyWeightedReturn, rounding: Rounding) -> dict[str, A
 
 
 def _flows(request: MwrRequest, rounding: Rounding) -> list[dict[str, Any]]:
-    amounts = rounding.money(np.asarray(request.flows.amount))
-    return figures_of({"date": date_texts(request.flows.date), "amount": amounts})
+    amounts = request.flows.amount if request.exact is None else np.array(request.exact.amounts, dtype=object)
+    return figures_of({"date": date_texts(request.flows.date), "amount": rounding.money(amounts)})

@@ -1,6 +1,7 @@
 """The answer to a time-weighted return."""
 
 from collections.abc import Mapping, Sequence
+from decimal import MAX_PREC, localcontext
 from typing import Any
 
 import numpy as np
@@ -201,11 +202,13 @@ class _Shape:
 
     def _buckets(self, buckets: Buckets, *, with_working: bool) -> list[dict[str, Any]] | orjson.Fragment:
         first, stop = int(buckets.first[0]), int(buckets.stop[-1])
-        flows = (self.money["bod_cf"] + self.money["eod_cf"])[first:stop]
+        with localcontext(prec=MAX_PREC):
+            flows = (self.money["bod_cf"] + self.money["eod_cf"])[first:stop]
+            net_cash_flow = np.add.reduceat(flows, buckets.first - first)
         columns = {
             "begin_mv": self.rounding.money(self.money["begin_mv"][buckets.first]),
             "end_mv": self.rounding.money(self.money["end_mv"][buckets.stop - 1]),
-            "net_cash_flow": self.rounding.money(np.add.reduceat(flows, buckets.first - first)),
+            "net_cash_flow": self.rounding.money(net_cash_flow),
             "period_return_pct": self.rounding.percent(buckets.returns),
         }
         if buckets.cum_returns is not None:

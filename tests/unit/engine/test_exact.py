@@ -1,4 +1,4 @@
-from decimal import Decimal, getcontext, localcontext
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -114,7 +114,6 @@ def test_the_factor_of_a_day(day: Row, factor: str) -> None:
     assert exact_days(rows_of(day), Basis.NET)[0].factor == Decimal(factor)
 
 
-@pytest.mark.xfail(reason="`factor` is worked out in the caller's context of 28 digits")
 def test_the_factor_of_a_day_has_34_digits() -> None:
     assert str(exact_days(rows_of(row("3", "4")), Basis.NET)[0].factor) == "1." + "3" * 33
 
@@ -194,22 +193,6 @@ def test_linking(rows: list[Row], expected: list[str | None]) -> None:
 )
 def test_after_capital_was_lost(rows: list[Row], expected: list[str]) -> None:
     assert linked(*rows) == [Decimal(figure) for figure in expected]
-
-
-def test_linking_leaves_the_decimal_context_of_its_caller_alone() -> None:
-    before = getcontext().prec
-    linked(row("100", "110"))
-    assert getcontext().prec == before
-
-
-@pytest.mark.xfail(reason="a generator that yields inside localcontext leaves its context to the caller")
-def test_linking_leaves_the_decimal_context_of_its_caller_alone_between_two_days() -> None:
-    before = getcontext().prec
-    figures = exact_link(exact_days(rows_of(row("100", "110"), row("110", "121")), Basis.NET))
-    next(figures)
-    between = getcontext().prec
-    list(figures)  # gives the context back, so that other tests do not suffer
-    assert between == before
 
 
 # ------------------------------------------------------------------ time-weighted
@@ -339,9 +322,6 @@ def test_notes_warnings_and_resets_are_those_of_the_fast_engine() -> None:
     assert exact.periods[0].resets == fast.periods[0].resets != []
 
 
-@pytest.mark.xfail(
-    reason="a total loss that doubles miss by a rounding error: the fast engine goes on linking 1e-16 of the capital"
-)
 @pytest.mark.parametrize(
     ("begin_mv", "bod_cf", "fee"),
     [("24.72", "66.05", "5.07"), ("112.92", "268.28", "22.78"), ("266.00", "134.20", "24.28")],
@@ -353,6 +333,14 @@ def test_a_total_loss_in_cents_is_one_for_doubles_too(begin_mv: str, bod_cf: str
     fast, exact = time_weighted([lost, funded], ["2025-01-30", "2025-01-31"])
     assert float(exact.periods[0].base) == pytest.approx(float(fast.periods[0].base), abs=1e-12)
     assert len(fast.periods[0].resets) == 1
+
+
+def test_a_cent_that_a_large_flow_joins_is_not_lost() -> None:
+    rows = [row("100", "150"), row("150", "0.01", eod_cf="-149.99"), row("0.01", "100000000000.01", eod_cf="1e11")]
+    fast, exact = time_weighted(rows, DATES)
+    assert is_close(exact.periods[0].base, "0.5")
+    # Beside 1e11 doubles tell a cent to a thousandth.
+    assert fast.periods[0].base == pytest.approx(0.5, abs=0.01)
 
 
 # ------------------------------------------------------------------ money-weighted
@@ -459,20 +447,29 @@ def test_a_total_loss_is_all_of_it() -> None:
     assert (result.money_weighted_return, result.ann_rate, result.roots.tolist()) == (-1, -1, [-1])
 
 
-@pytest.mark.xfail(reason="Newton's method leaves a root that touches zero in doubles and misses it in decimals")
 def test_a_root_that_decimals_do_not_confirm_stays_where_doubles_found_it() -> None:
     fast, exact = money_weighted("100", "-121.00000000000001", [(365, "-220")], days=730)
     assert float(exact.ann_rate) == pytest.approx(float(fast.ann_rate), abs=1e-6)
 
 
-@pytest.mark.xfail(reason="a rate per year that rounds to -100 % is taken for a total loss of the period")
 def test_a_loss_within_a_day_is_no_total_loss_though_its_rate_per_year_rounds_to_one() -> None:
     fast, exact = money_weighted("100", "1", days=1)
     assert fast.money_weighted_return == pytest.approx(-0.99)
     assert float(exact.money_weighted_return) == pytest.approx(-0.99)
 
 
-@pytest.mark.xfail(reason="1 + return is positive for doubles and negative for decimals: its power is no number")
+def test_a_loss_over_many_years_is_no_total_loss_though_the_return_of_the_period_rounds_to_one() -> None:
+    # 100 of which 1 is left after a year and taken out: -99 % a year, (1 - 0.99)^9 - 1 in nine.
+    fast, exact = money_weighted("100", "0", [(365, "-1")], days=9 * 365)
+    assert fast.ann_rate == pytest.approx(-0.99)
+    assert is_close(exact.ann_rate, "-0.99")
+
+
+def test_a_rate_is_polished_though_the_return_of_the_period_is_nearly_a_total_loss() -> None:
+    fast, exact = money_weighted("3", "0", [(30, "-1")], days=858)
+    assert float(exact.ann_rate) == pytest.approx(float(fast.ann_rate), abs=1e-12)
+
+
 def test_a_loss_of_more_than_everything_has_no_rate_per_year() -> None:
     result = exact_money_weighted(
         "322.4",

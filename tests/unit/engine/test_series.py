@@ -102,7 +102,6 @@ def test_the_message_counts_the_repeated_dates() -> None:
     assert repeats("2025-01-02", "2025-01-02", "2025-01-03", "2025-01-03").message.startswith("2 dates ")
 
 
-@pytest.mark.xfail(reason="counts the rows that repeat a date, and calls them dates")
 def test_three_rows_of_one_date_are_one_date_in_the_message() -> None:
     assert repeats("2025-01-02", "2025-01-02", "2025-01-02").message.startswith("1 date")
 
