@@ -80,10 +80,9 @@ def growth_rows() -> Iterator[Row]:
     least = cpu_seconds({str(n): partial(answer, body) for n, body in bodies.items()}, rounds=15)
     a_row = {n: least[str(n)] / n for n in LENGTHS}
     detail = ", ".join(f"{n:,}: {1e6 * seconds:.2f}" for n, seconds in a_row.items())
-    growth = a_row[LENGTHS[-1]] / a_row[LENGTHS[0]]
-    yield Row(
-        f"growth: a row of {LENGTHS[-1]:,} / of {LENGTHS[0]:,}", growth, at_most=2.0, detail=f"µs a row: {detail}"
-    )
+    longest, shortest = LENGTHS[-1], LENGTHS[0]
+    what = f"growth: a row of {longest:,} / of {shortest:,}"
+    yield Row(what, a_row[longest] / a_row[shortest], Bound(at_most=2.0), f"µs a row: {detail}")
 
 
 def mwr_rows() -> Iterator[Row]:

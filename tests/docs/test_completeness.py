@@ -175,3 +175,29 @@ def test_commands_of_the_readme_are_those_that_the_gates_and_the_image_run() -> 
     assert "\npip install tox && tox\n" in readme
     assert re.search(r"pip install (--quiet )?tox\n.*tox run ", (ROOT / ".ci" / "run").read_text())
     assert 'CMD ["lotus-performance", "serve"]' in (ROOT / "Dockerfile").read_text()
+
+
+# ---------------------------------------------------------------- truth cases
+
+TRUTH_CASES = (ROOT / "runbook" / "truth-cases.md").read_text()
+TRUTH_ROWS = [
+    (group, *map(int, numbers))
+    for group, *numbers in re.findall(r"^\| ([^|]+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", TRUTH_CASES, re.MULTILINE)
+]
+
+
+def test_truth_cases_add_up() -> None:
+    *groups, (last, *total) = TRUTH_ROWS
+    assert last == "all"
+    assert total == [sum(column) for column in zip(*(numbers for _, *numbers in groups), strict=True)]
+    for group, n_cases, n_expressible, n_agree, n_otherwise in TRUTH_ROWS:
+        assert n_cases >= n_expressible == n_agree + n_otherwise, group
+
+
+def test_truth_cases_name_every_answer_that_differs_and_every_case_without_a_request() -> None:
+    *_, n_cases, n_expressible, _, n_otherwise = TRUTH_ROWS[-1]
+    otherwise, _, not_expressible = TRUTH_CASES.partition("## Answered otherwise")[2].partition("## Not expressible")
+    named = re.findall(r"^\| (?!pyxirr's sample|case)([^|-][^|]*) \|", otherwise, re.MULTILINE)
+    counts = re.findall(r"^\| (\d+)\b", not_expressible, re.MULTILINE)
+    assert len(named) == n_otherwise
+    assert sum(map(int, counts)) == n_cases - n_expressible

@@ -954,10 +954,21 @@ def test_outliers_are_looked_for_in_the_returns_before_conversion(twr: Post) -> 
     assert [each["date"] for each in answer["diagnostics"]["samples"]["outliers"]] == ["2025-01-06"]
 
 
-def test_the_working_recomputes_the_return_of_a_converted_day(twr: Post) -> None:
-    (day,) = working(twr(**both(valuation_points=TWO_ROWS[:1], output={"include_timeseries": True})))
-    local, fx = day["numerator"] / day["denominator"], day["fx_return_pct"] / 100.0
-    assert day["return_pct"] == pytest.approx(100.0 * ((1.0 + local) * (1.0 + fx) - 1.0))
+@pytest.mark.parametrize("sign", [1, -1], ids=["long", "short"])
+def test_the_working_recomputes_the_return_of_a_converted_day(twr: Post, sign: int) -> None:
+    rows = [point(FRIDAY, sign * 100, sign * 110), point(TUESDAY, sign * 110, sign * 121)]
+    hedges = {"series": [hedge(FRIDAY, 0.5)]}
+    days = working(twr(**both(valuation_points=rows, hedging=hedges, output={"include_timeseries": True})))
+    assert [day["fx_return_pct"] for day in days] == [5.0, 20.0]
+    for day in days:
+        local = day["sign"] * day["numerator"] / day["denominator"]
+        base = (1 + local) * (1 + day["fx_return_pct"] / 100) - 1
+        assert day["return_pct"] == pytest.approx(100 * day["sign"] * base)
+        assert day["factor"] == pytest.approx(1 + base)
+
+
+def test_the_working_without_conversion_has_no_currency_return(twr: Post) -> None:
+    assert all("fx_return_pct" not in day for day in working(twr(output={"include_timeseries": True})))
 
 
 def test_an_idle_day_needs_no_rate_of_its_own(twr: Post) -> None:
@@ -1361,6 +1372,41 @@ def test_refused_is(refusal: Post, changes: Body, status: int, code: str, pointe
     found = refusal(**changes)
     assert found[:2] == (status, code)
     assert sorted(found[2]) == sorted(pointers)
+
+
+@pytest.mark.parametrize("body", ["[]", '"x"', "null"], ids=["a list", "text", "null"])
+def test_a_body_that_is_no_object_is_refused(client: FlaskClient, body: str) -> None:
+    answer = client.post(PATH, data=body, content_type="application/json")
+    assert answer.status_code == 422
+    assert [fault["code"] for fault in answer.get_json()["errors"]] == ["wrong_type"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "code"),
+    [
+        ({"flags": None}, "/flags", "null"),
+        ({"flags": []}, "/flags", "wrong_type"),
+        ({"fx": {}}, "/fx/rates", "missing"),
+        ({"valuation_points": [{**POINTS[0], "end_mv": None}]}, "/valuation_points/0/end_mv", "null"),
+    ],
+    ids=["null", "a list", "without its rates", "a cell that is null"],
+)
+def test_an_object_that_is_none_is_refused(client: FlaskClient, changes: Body, pointer: str, code: str) -> None:
+    (fault,) = client.post(PATH, json=request(**changes)).get_json()["errors"]
+    assert (fault["pointer"], fault["code"]) == (pointer, code)
+
+
+def test_sixteen_different_periods_are_answered_and_a_seventeenth_is_refused(twr: Post, refusal: Post) -> None:
+    asked = [analysis("ROLLING", days=10 + i, label=str(i)) for i in range(17)]
+    assert len(twr(analyses=asked[:16])["results_by_period"]) == 16
+    assert refusal(analyses=asked) == (422, "validation_failed", ["/analyses"])
+
+
+def test_a_period_may_be_asked_for_again_and_again_but_not_in_thousands_of_forms(twr: Post, refusal: Post) -> None:
+    assert base_of(twr(analyses=[analysis()] * 5000)) == base_of(twr())
+    repeats = [["daily"] * n for n in range(1, 1500)]
+    forms = [{"period": "ITD", "frequencies": frequencies} for frequencies in repeats]
+    assert refusal(analyses=forms) == (422, "validation_failed", ["/analyses"])
 
 
 def test_two_names_of_one_window_under_one_label_are_refused(refusal: Post) -> None:

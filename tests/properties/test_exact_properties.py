@@ -316,8 +316,8 @@ class Portfolio:
 
     def is_well_conditioned(self, x: float) -> bool:
         """Return whether ten digits of a root, ln(1 + rate), are told by sixteen of the flows."""
-        if x * self.days / 365 < -14.0:
-            return False  # a loss of all but a millionth
+        if x * self.days / 365 < -20.0:
+            return False  # a loss of all but a billionth
         values = [(float(t), float(cents) * math.exp(-float(t) * x)) for t, cents in self.dated()]
         slope = math.fsum(t * value for t, value in values)
         return abs(slope) > 1e-4 * math.fsum(abs(value) for _, value in values) * self.days / 365

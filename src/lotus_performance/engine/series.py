@@ -15,7 +15,8 @@ BoolArray = NDArray[np.bool_]
 DateArray = NDArray[np.datetime64]
 Day = np.datetime64
 """A date of resolution ``D``."""
-LAST_YEAR = 9999
+LAST_DAY = np.datetime64("9999-12-31", "D")
+_TWO_DIGITS = np.array([[ord(digit) for digit in f"{number:02d}"] for number in range(100)], dtype=np.uint8)
 Figure = float | Decimal
 """A figure: a double, a decimal under DECIMAL_STRICT."""
 
@@ -98,17 +99,33 @@ def date_texts(dates: DateArray) -> list[str]:
     >>> date_texts(np.array(["0001-01-31", "2024-02-29"], "M8[D]"))
     ['0001-01-31', '2024-02-29']
     """
+    if len(dates) and dates.max() > LAST_DAY:
+        return [str(date) for date in dates]
+    text = date_characters(dates).tobytes().decode("ascii")
+    return [text[i : i + 10] for i in range(0, len(text), 10)]
+
+
+def date_characters(dates: DateArray) -> NDArray[np.uint8]:
+    """Return the characters of dates.
+
+    Parameters
+    ----------
+    dates : ndarray of datetime64[D], shape (n,)
+        Dates of the years 1 to 9999.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, 10)
+        ``YYYY-MM-DD`` in ASCII, a row a date.
+    """
     months = dates.astype("datetime64[M]")
     day = (dates - months.astype("datetime64[D]")).astype(np.int64) + 1
     year, month = np.divmod(months.astype(np.int64) + 12 * 1970, 12)
-    if (year > LAST_YEAR).any():
-        return [str(date) for date in dates]
     characters = np.full((len(dates), 10), ord("-"), dtype=np.uint8)
-    for column, number in ((0, year // 100), (2, year % 100), (5, month + 1), (8, day)):
-        characters[:, column] = number // 10 + ord("0")
-        characters[:, column + 1] = number % 10 + ord("0")
-    text = characters.tobytes().decode("ascii")
-    return [text[i : i + 10] for i in range(0, len(text), 10)]
+    century, year = np.divmod(year, 100)
+    for column, number in ((0, century), (2, year), (5, month + 1), (8, day)):
+        characters[:, column : column + 2] = _TWO_DIGITS[number]
+    return characters
 
 
 def order_by_date(perf_date: DateArray, columns: dict[str, FloatArray], place: Place) -> DailyValues:

@@ -41,16 +41,28 @@ Span = tuple[DateArray, DateArray]
 class Buckets:
     """A period cut by one frequency; arrays of shape (k,), returns are fractions, NaN where there is none.
 
-    `span` are the first and last day of each bucket that count for a rate per year.
+    `start` is the first calendar day of each bucket; `span` are its first and last day that count for a rate per year.
     """
 
-    labels: list[str]
+    frequency: Frequency
+    start: DateArray
     first: IntArray
     stop: IntArray
     returns: FloatArray
     cum_returns: FloatArray | None
     ann_returns: FloatArray | None = None
     span: Span | None = None
+
+    @property
+    def labels(self) -> list[str]:
+        """Return the name of each bucket.
+
+        Returns
+        -------
+        list of str, length k
+            Date, Friday of the week, month, quarter or year.
+        """
+        return bucket_labels(self.start, self.frequency)
 
 
 @dataclass(frozen=True)
@@ -267,12 +279,11 @@ class _Calculation:
 
     def _buckets(self, frequency: Frequency, window: Window, first: int, stop: int) -> Buckets:
         starts, calendar_start, calendar_end = bucket_starts(self.values.perf_date[first:stop], frequency)
-        labels = bucket_labels(calendar_start, frequency)
         begin = first + starts
         end = np.append(begin[1:], stop)
         cumulative = link_to_date(self.days, first, stop)[end - 1 - first] if self.with_cumulative else None
         if frequency is Frequency.DAILY:
-            return Buckets(labels, begin, end, self.days.returns[first:stop], cumulative)
+            return Buckets(frequency, calendar_start, begin, end, self.days.returns[first:stop], cumulative)
         linked = link_ranges(self.days, begin, end)
         span = self._measured(np.maximum(calendar_start, window.start), np.minimum(calendar_end, window.end), end)
         cut = has_resets(self.days, begin, end)
@@ -280,7 +291,7 @@ class _Calculation:
             r.row for i in np.flatnonzero(cut) for r in find_resets(self.days, int(begin[i]), int(end[i]))
         ]
         ann_returns = self._annualised(linked, span, cut)
-        return Buckets(labels, begin, end, linked, cumulative, ann_returns, span)
+        return Buckets(frequency, calendar_start, begin, end, linked, cumulative, ann_returns, span)
 
     def _measured(self, start: DateArray, end: DateArray, stop: IntArray) -> Span:
         """Return the days that count for a rate per year, of windows or buckets that stop before row `stop`."""

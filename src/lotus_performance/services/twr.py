@@ -1,6 +1,6 @@
 """The answer to a time-weighted return."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import MAX_PREC, localcontext
 from typing import Any
 
@@ -19,7 +19,7 @@ from lotus_performance.engine.series import Day, FloatArray, date_texts
 from lotus_performance.engine.twr import Buckets, PeriodReturn, TimeWeightedReturn, time_weighted_return
 from lotus_performance.errors import Fault, FxRateMissingError, PrecisionModeUnsupportedError
 from lotus_performance.services.calendars import business_days
-from lotus_performance.services.figures import AnyArray, Rounding, cell_texts, figures_of, without_missing
+from lotus_performance.services.figures import AnyArray, Rounding, cell_texts, date_cells, figures_of, without_missing
 from lotus_performance.services.result import Result, shared_diagnostics, shared_meta
 
 MAX_SAMPLES = 20
@@ -216,7 +216,7 @@ class _Shape:
         if buckets.ann_returns is not None:
             columns["annualized_return_pct"] = self.rounding.percent(buckets.ann_returns)
         if not with_working and not any(np.isnan(column).any() for column in columns.values()):
-            return _summaries_text(buckets.labels, columns)
+            return _summaries_text(buckets, columns)
         shaped: list[dict[str, Any]] = [
             {"period": label, "summary": summary}
             for label, summary in zip(buckets.labels, figures_of(columns), strict=True)
@@ -251,15 +251,17 @@ class _Shape:
         return figures_of(columns)
 
 
-def _summaries_text(labels: Sequence[str], columns: Mapping[str, FloatArray]) -> orjson.Fragment:
+def _summaries_text(buckets: Buckets, columns: Mapping[str, FloatArray]) -> orjson.Fragment:
     """Return the buckets of a frequency as JSON text, for a fifth of the time that as many dicts take.
 
     The text is that of the dicts: all cells of a column are written at once, then all rows by one format.
     """
     members = b",".join(b'"%b":%%b' % name.encode() for name in columns)
     row = b'{"period":%b,"summary":{' + members + b"}}"
+    is_daily = buckets.frequency is Frequency.DAILY
+    labels = date_cells(buckets.start) if is_daily else cell_texts(buckets.labels)
     cells: list[bytes] = [b""] * (len(labels) * (1 + len(columns)))
-    cells[:: 1 + len(columns)] = cell_texts(labels)
+    cells[:: 1 + len(columns)] = labels
     for i, column in enumerate(columns.values(), start=1):
         cells[i :: 1 + len(columns)] = cell_texts(column)
     return orjson.Fragment(b"[" + b",".join([row] * len(labels)) % tuple(cells) + b"]")

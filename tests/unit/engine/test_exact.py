@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
@@ -19,6 +20,7 @@ from lotus_performance.engine.periods import Frequency, Window
 from lotus_performance.engine.returns import Basis
 from lotus_performance.engine.series import order_by_date
 from lotus_performance.engine.twr import PeriodReturn, TimeWeightedReturn, time_weighted_return
+from lotus_performance.errors import FigureOverflowError
 
 COLUMNS = ("begin_mv", "end_mv", "bod_cf", "eod_cf", "mgmt_fees")
 DIGITS = Fraction(1, 10**32)
@@ -271,6 +273,13 @@ def test_a_bucket_without_a_return_has_none() -> None:
     assert buckets[Frequency.MONTHLY].cum_returns.tolist() == [None, Decimal("0.1")]
 
 
+def test_growth_beyond_the_exponents_of_decimals_is_refused() -> None:
+    rows = [row("1", "1"), *(row("1e-400", "1e300") for _ in range(1500))]
+    dates = [str(np.datetime64("2020-01-01") + i) for i in range(len(rows))]
+    with pytest.raises(FigureOverflowError):
+        time_weighted(rows, dates)
+
+
 def test_net_and_gross_returns_are_decimals_and_their_difference_is_the_fee_effect() -> None:
     period = exact_period([row("100", "101.1", mgmt_fees="-0.1")], ["2025-01-31"], with_fee_effect=True)
     assert (period.gross, period.net, period.fee_effect) == (Decimal("0.011"), Decimal("0.01"), Decimal("-0.001"))
@@ -440,6 +449,15 @@ def test_all_internal_rates_are_given_and_the_one_of_the_fast_engine_is_chosen()
 def test_a_root_that_touches_zero_is_not_lost() -> None:
     fast, exact = money_weighted("100", "-121", [(365, "-220")], days=730)
     assert float(exact.ann_rate) == pytest.approx(float(fast.ann_rate), abs=1e-7)
+
+
+def test_a_root_without_a_slope_is_left_alone() -> None:
+    # 100 - 200 z + 100 z²: at 0 % the slope is zero, too.
+    result = exact_money_weighted("100", "-100", [(365, "-200")], days=730)
+    assert float(result.ann_rate) == pytest.approx(0.0, abs=1e-12)
+    nothing = replace(result, money_weighted_return=0.0, ann_rate=0.0, roots=np.array([0.0]))
+    flows = ExactFlows(Decimal(100), Decimal(-100), [Decimal(-200)])
+    assert exact_money_weighted_return(nothing, flows, np.array([365]), 730, 365.0).ann_rate == 0
 
 
 def test_a_total_loss_is_all_of_it() -> None:

@@ -566,9 +566,6 @@ def test_a_rate_is_needed_only_for_the_rows_of_a_window() -> None:
     assert period_of(WEEK, window("2025-02-04", "2025-02-05"), conversion=conversion).base == pytest.approx(0.21)
 
 
-# Faults found by these tests.
-
-
 def test_a_return_beyond_any_number_outside_the_windows_refuses_nothing() -> None:
     rows = [("2024-12-31", 1e-200, 1e200), *WEEK]
     assert measure(rows).periods[0].base == pytest.approx(1.1**5 - 1.0)
@@ -587,3 +584,9 @@ def test_a_window_without_business_days_has_a_reason_of_its_own() -> None:
     method = Annualization(True, DayCount.BUS_252, allow_short_periods=True)
     (note,) = measure(rows, window("2025-02-01", "2025-02-02"), annualization=method).notes
     assert "reset" not in note
+
+
+@pytest.mark.xfail(reason="in_report_currency looks at all rows")
+def test_a_return_beyond_any_number_outside_the_windows_refuses_no_conversion() -> None:
+    rows = [("2024-12-31", 1e-200, 1e200), *WEEK[:2]]
+    assert period_of(rows, conversion=Conversion("EUR", EURO)).base == pytest.approx(0.331)
