@@ -13,6 +13,7 @@ from marshmallow import Schema, fields
 
 from lotus_performance.api.problems import DOMAIN_PROBLEMS, PROBLEMS
 from lotus_performance.app import create_app
+from lotus_performance.engine.requests import TRADING_CALENDARS
 from lotus_performance.errors import PerformanceError
 from lotus_performance.schemas import fields as wire_fields
 from lotus_performance.schemas.base import RequestSchema
@@ -56,6 +57,12 @@ def members_of(field: Any) -> Iterator[str]:
 def test_every_member_of_a_request_is_in_api_md(schema: type[RequestSchema]) -> None:
     named = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", API))))
     assert set(members_of(schema())) - named == set()
+
+
+def test_every_exchange_is_in_api_md_and_no_other() -> None:
+    listed = re.search(r"^Exchanges that `calendar.trading_calendar` knows: ([^.]+)\.$", API, re.MULTILINE)
+    assert listed is not None
+    assert tuple(re.split(r",\s+", listed[1])) == TRADING_CALENDARS
 
 
 # ---------------------------------------------------------------- settings

@@ -8,7 +8,7 @@ import numpy as np
 
 from lotus_performance.engine.returns import DayReturns
 from lotus_performance.engine.series import BoolArray, DateArray, FloatArray, IntArray
-from lotus_performance.errors import DuplicateDatesError, Fault, FigureOverflowError, FxRateMissingError, Place
+from lotus_performance.errors import DuplicateDatesError, Fault, FxRateMissingError, Place
 
 
 class CurrencyMode(StrEnum):
@@ -184,12 +184,8 @@ def in_report_currency(days: DayReturns, fx_return: FloatArray) -> DayReturns:
     Returns
     -------
     DayReturns
-        Converted returns, n rows; rows without capital keep theirs.
-
-    Raises
-    ------
-    FigureOverflowError
-        A converted return is larger than a double.
+        Converted returns, n rows; rows without capital keep theirs. What is beyond any number is infinite, and refused
+        where it is linked.
 
     Notes
     -----
@@ -205,6 +201,4 @@ def in_report_currency(days: DayReturns, fx_return: FloatArray) -> DayReturns:
     signed = days.sign * days.returns
     with np.errstate(over="ignore", invalid="ignore"):
         converted = np.where(days.sign == 0.0, days.returns, days.sign * ((1.0 + signed) * (1.0 + fx_return) - 1.0))
-    if np.isinf(converted).any():
-        raise FigureOverflowError("A converted return is too large for a number; check rates and amounts.")
     return replace(days, returns=converted)

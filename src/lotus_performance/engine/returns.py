@@ -321,8 +321,7 @@ def link_to_date(days: DayReturns, first: int, stop: int) -> FloatArray:
         else:
             for chain in _chains(days, first, stop):
                 part = slice(chain.first, chain.last + 1)
-                figures = np.cumprod(days.long_factor[part]) * (2.0 - np.cumprod(days.short_factor[part])) - 1.0
-                figures[-1] = _figure(days.long_factor[part], days.short_factor[part])
+                figures = _figures(_products(days.long_factor[part]), _products(days.short_factor[part]))
                 linked[chain.first - first : chain.last + 1 - first] = figures
                 linked[chain.last + 1 - first : chain.restart - first] = figures[-1]
     linked[days.n_defined[first + 1 : stop + 1] == days.n_defined[first]] = np.nan
@@ -425,7 +424,7 @@ def _first_short_ruin(days: DayReturns, first: int, loss: int) -> int:
         part = slice(first, min(first + size, end))
         short_factor = days.short_factor[part].copy()
         short_factor[0] *= product
-        with np.errstate(over="ignore"):  # beyond any number is beyond 2
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond any number is beyond 2
             products = np.cumprod(short_factor)
         is_long_met = np.logical_or.accumulate(days.sign[part] > 0) | has_long
         hits = np.flatnonzero((products > 2.0) & is_long_met)
@@ -439,15 +438,20 @@ def _first_short_ruin(days: DayReturns, first: int, loss: int) -> int:
 def _linked_after_last_restart(days: DayReturns, first: int, stop: int) -> float:
     *_, chain = _chains(days, first, stop)
     part = slice(chain.first, chain.last + 1)
-    return _figure(days.long_factor[part], days.short_factor[part])
+    return float(_figures(_products(days.long_factor[part]), _products(days.short_factor[part]))[-1])
 
 
-def _figure(long_factor: FloatArray, short_factor: FloatArray) -> float:
-    """Return the figure of a chain; only its last factor can be 0, and then no growth before it counts."""
-    if long_factor[-1] == 0.0:
-        return -1.0
-    short = 0.0 if short_factor[-1] == 0.0 else float(short_factor.prod())
-    return float(long_factor.prod()) * (2.0 - short) - 1.0
+def _products(factors: FloatArray) -> FloatArray:
+    """Return the running products of a chain, of which only the last factor can be 0: no growth counts against it."""
+    products: FloatArray = np.asarray(np.cumprod(factors), dtype=np.float64)
+    if factors[-1] == 0.0:
+        products[-1] = 0.0
+    return products
+
+
+def _figures(long: FloatArray, short: FloatArray) -> FloatArray:
+    left = 2.0 - short
+    return np.where((long == 0.0) | (left == 0.0), -1.0, long * left - 1.0)
 
 
 def _refuse_overflow(linked: FloatArray) -> FloatArray:

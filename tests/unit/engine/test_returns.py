@@ -441,11 +441,9 @@ def test_a_capital_beyond_any_number_is_refused_where_it_is_linked() -> None:
         linked((1e308, 1e308, 1e308))
 
 
-@pytest.mark.xfail(reason="infinity times zero is no number: the service answers 500")
 def test_a_growth_beyond_any_number_does_not_hide_that_a_short_has_lost_everything() -> None:
     assert linked((1.0, 1e200), (1.0, 1e200), SHORT_LOSS) == -1.0
 
 
-@pytest.mark.xfail(reason="numpy warns of infinity times zero, into the log of the service")
 def test_a_short_beyond_any_number_that_is_closed_is_no_reset() -> None:
     assert resets((-1.0, -1e200), (-1.0, -1e200), SHORT_CLOSED) == []
