@@ -7,6 +7,7 @@ RUN pip install --require-hashes --requirement requirements/build.txt \
     && python -m venv --without-pip /opt/lotus \
     && pip --python /opt/lotus/bin/python install --require-hashes --requirement requirements/runtime.txt
 COPY LICENSE README.md pyproject.toml setup.cfg ./
+COPY examples/data/LICENSE-skfolio examples/data/
 COPY src src
 # The lock is the whole truth: the wheel brings no dependency, and the check fails when one is missing.
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir dist . \

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
-BENCHMARK = "SP500"
 
 CENT = Decimal("0.01")
 NOTHING = Decimal(0)
@@ -55,7 +54,7 @@ class Row(NamedTuple):
 def read_closes(path: Path) -> list[Close]:
     with path.open(newline="") as file:
         table = list(csv.DictReader(file))
-    stocks = [name for name in table[0] if name not in ("Date", BENCHMARK)]
+    stocks = [name for name in table[0] if name != "Date"]
     return [Close(date.fromisoformat(line["Date"]), [Decimal(line[stock]) for stock in stocks]) for line in table]
 
 

@@ -1,4 +1,4 @@
-"""All domain exceptions. They carry a stable code and a context, never an HTTP status.
+"""All domain exceptions. They carry a stable code and the members at fault, never an HTTP status.
 
 ::
 
@@ -26,7 +26,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 Place = tuple[str | int, ...]
 """Path of a member in the request document, such as ``("valuation_points", 17, "end_mv")``."""
@@ -46,11 +46,10 @@ class PerformanceError(Exception):
 
     code: ClassVar[str]
 
-    def __init__(self, message: str, *, faults: Sequence[Fault] = (), context: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, message: str, *, faults: Sequence[Fault] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.faults = tuple(faults)
-        self.context = dict(context or {})
 
 
 class InvalidInputError(PerformanceError):

@@ -1,5 +1,6 @@
 """Server settings, each with its reason; ``runbook/rfcs`` holds the measurements behind them."""
 
+import atexit
 import gc
 import os
 import shutil
@@ -13,20 +14,31 @@ for _library in ("OPENBLAS", "OMP", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 # Set before the metrics are imported: prometheus-client decides at import whether it counts over processes.
 _metrics_dir = tempfile.mkdtemp(prefix="lotus-metrics-")
+
+
+def _remove_metrics(owner: int) -> None:
+    if os.getpid() == owner:  # a worker that ends leaves its counts to the others
+        shutil.rmtree(_metrics_dir, ignore_errors=True)
+
+
+atexit.register(_remove_metrics, os.getpid())
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_dir
 
 from gunicorn.glogging import Logger  # noqa: E402
 
 from lotus_performance.draining import begin_draining, is_draining  # noqa: E402
-from lotus_performance.settings import read_settings  # noqa: E402
+from lotus_performance.settings import control_group, read_settings  # noqa: E402
 
 _settings = read_settings()
 
-bind = f"{_settings.host}:{_settings.port}"
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+bind = f"{_host}:{_settings.port}"
 workers = _settings.workers
 # Threads, because a slow client holds one of them and not a whole process (RFC 0024).
 worker_class = "gthread"
-threads = 128
+# A container's limit of processes counts threads: a worker that cannot start one dies with all its requests.
+_most = control_group("pids.max") or "max"
+threads = 128 if _most == "max" else max(4, min(128, (int(_most) - 16) // workers - 4))
 worker_connections = 1000
 backlog = 2048
 keepalive = 5
@@ -72,7 +84,7 @@ def when_ready(server: Any) -> None:
     signal.signal(signal.SIGTERM, handle_term)
 
 
-def post_fork(server: Any, worker: Any) -> None:
+def pre_fork(server: Any, worker: Any) -> None:
     """Keep the collector from walking what lives as long as the worker, and from starting once in every request.
 
     A body of 2,520 rows is as many dicts, none of them in a cycle.
@@ -86,8 +98,3 @@ def child_exit(server: Any, worker: Any) -> None:
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
-
-
-def on_exit(server: Any) -> None:
-    """Remove the metrics' folder."""
-    shutil.rmtree(_metrics_dir, ignore_errors=True)

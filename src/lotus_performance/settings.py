@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from environs import Env, EnvValidationError
@@ -11,6 +12,7 @@ from marshmallow.validate import OneOf, Range
 MEBIBYTE = 1024 * 1024
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 OWN_PREFIX = "LOTUS_"
+CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 class SettingsError(ValueError):
@@ -46,6 +48,21 @@ VARIABLES = {
 """Environment variable of each setting."""
 
 
+def available_cores() -> int:
+    """Return the number of cores that this process may use: those of its affinity, or of its container's quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, period = (control_group("cpu.max") or "max 1").split()
+    return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))
+
+
+def control_group(name: str) -> str | None:
+    """Return a limit of the container, None where there is none."""
+    try:
+        return (CONTROL_GROUP / name).read_text().strip()
+    except OSError:
+        return None
+
+
 def read_settings() -> Settings:
     """Return the settings of this process.
 
@@ -55,7 +72,7 @@ def read_settings() -> Settings:
         Values are out of their bounds, or variables begin with ``LOTUS_`` and are no setting.
     """
     env = Env(eager=False)
-    defaults = Settings(workers=len(os.sched_getaffinity(0)))
+    defaults = Settings(workers=available_cores())
 
     def whole(name: str, low: int, high: int) -> int:
         value: int = env.int(VARIABLES[name], getattr(defaults, name), validate=Range(low, high))

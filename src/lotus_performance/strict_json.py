@@ -12,7 +12,7 @@ from lotus_performance.errors import CalculationError
 
 MAX_NESTING = 32
 MAX_EXPONENT = 400
-"""Doubles end at 308. What is smaller by far is no amount, and decimals would carry its exponent along."""
+"""Doubles end at 1e-324; decimals would carry a smaller exponent along through all products."""
 
 
 class MalformedJsonError(ValueError):
@@ -42,13 +42,12 @@ def load_exact_json(text: bytes) -> Any:
 
 
 def _amount(text: str) -> Decimal:
+    """Return a number exactly, 0 for what doubles would read as 0 by far; larger ones `load_json` has refused."""
     try:
         number = Decimal(text)
-    except InvalidOperation:
-        number = Decimal(0).scaleb(-MAX_EXPONENT - 1)
-    if number.adjusted() < -MAX_EXPONENT:
-        raise MalformedJsonError(f"The number {text[:32]} is too small for an amount; send 0, or a larger one.")
-    return number
+    except InvalidOperation:  # an exponent that decimals do not have
+        return Decimal(0)
+    return number if number and number.adjusted() >= -MAX_EXPONENT else Decimal(0)
 
 
 def dump_json(value: Any) -> bytes:

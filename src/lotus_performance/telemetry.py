@@ -18,7 +18,7 @@ REQUESTS = Counter(
 )
 LATENCY = Histogram(
     "lotus_http_request_duration_seconds",
-    "Time from the first line of a view to its answer, by route template.",
+    "Time from a request's headers to its answer, the reading of its body included, by route template.",
     ("route",),
     buckets=LATENCY_BUCKETS,
 )
@@ -51,6 +51,7 @@ def configure_logging(level: str) -> None:
     """Send all logs of this process to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
+    logging.captureWarnings(True)
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 

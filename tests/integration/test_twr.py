@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -535,7 +536,7 @@ def test_short_periods_are_annualised_when_allowed(twr: Post) -> None:
 def test_days_are_never_annualised(twr: Post) -> None:
     answer = annualised(twr, "daily", allow_short_periods=True)
     assert all("annualized_return_pct" not in summary for summary in summaries(answer).values())
-    assert any("never annualised" in note for note in answer["diagnostics"]["notes"])
+    assert any("days never" in note for note in answer["diagnostics"]["notes"])
 
 
 def test_without_annualisation_there_is_no_rate_per_year(twr: Post) -> None:
@@ -596,6 +597,22 @@ def test_a_cut_of_the_chain_is_an_event_and_a_warning(
     assert warning(answer, "reset")["dates"] == [date]
     assert answer["diagnostics"]["reset_days"] == 1
     assert base_of(answer) == base
+
+
+@pytest.mark.parametrize("mode", ["FLOAT64", "DECIMAL_STRICT"])
+def test_a_short_that_loses_all_of_it_and_no_more_goes_on(twr: Post, mode: str) -> None:
+    values = [-5, -6, -7, -10, -5]
+    shorts = [point(f"2025-02-0{3 + i}", *pair) for i, pair in enumerate(pairwise(values))]
+    answer = twr(
+        valuation_points=[POINTS[0], *shorts],
+        report_end_date="2025-02-06",
+        output={"include_cumulative": True},
+        precision_mode=mode,
+    )
+    # L = 1.1 throughout, S = 2 - 6/5, 2 - 7/5, 2 - 10/5 and 2 - 5/5.
+    found = [each["cumulative_return_pct_to_date"] for each in summaries(answer).values()]
+    assert found == [10.0, -12.0, -34.0, -100.0, 10.0]
+    assert answer["diagnostics"]["reset_days"] == 0
 
 
 def test_without_the_reset_policy_the_warning_stays(twr: Post) -> None:

@@ -17,7 +17,6 @@ from lotus_performance.engine.returns import (
     DayReturns,
     day_returns,
     find_resets,
-    has_resets,
     link_ranges,
     link_to_date,
     link_window,
@@ -213,7 +212,8 @@ def test_ranges_are_linked_as_each_is_alone(values: DailyValues, cuts: list[int]
     readers = [Reader(values, *span) for span in zip(first.tolist(), stop.tolist(), strict=True)]
     figures = link_ranges(days, first, stop)
     assert_agree(figures, [reader.figures[-1] for reader in readers], [reader.sizes[-1] for reader in readers])
-    assert has_resets(days, first, stop).tolist() == [bool(reader.resets) for reader in readers]
+    found = [bool(find_resets(days, b, e)) for b, e in zip(first.tolist(), stop.tolist(), strict=True)]
+    assert found == [bool(reader.resets) for reader in readers]
 
 
 # Portfolios: a chain of values over some years, with flows and fees, all long or all short.

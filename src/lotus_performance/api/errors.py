@@ -91,12 +91,13 @@ def problem(
     *,
     faults: Sequence[Mapping[str, Any]] = (),
     total: int | None = None,
-    status: int = 500,
+    status: int | None = None,
     title: str = "",
 ) -> Response:
     """Return a problem document of at most 64 KiB; `status` and `title` are those of codes that the table lacks."""
     known = PROBLEMS.get(code)
-    status, title = (known.status, known.title) if known else (status, title)
+    if known and status in (None, known.status):
+        status, title = known.status, known.title
     document: dict[str, Any] = {
         "type": f"/docs/problems#{code}",
         "title": title,

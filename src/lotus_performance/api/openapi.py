@@ -207,11 +207,9 @@ def _column(cell: JsonSchema, bounds: JsonSchema) -> JsonSchema:
 
 
 def _distinct(converter: Any, field: Distinct) -> JsonSchema:
-    array: JsonSchema = {"type": "array", "items": converter.field2property(field.inner), "minItems": 1}
-    if field.limit is None:
-        return array
-    most = field.limit(limits_of(field))
-    return {**array, "description": f"{field.metadata['description']} At most {most} different ones."}
+    items = converter.field2property(field.inner)
+    description = f"{field.metadata['description']} At most {field.most(limits_of(field)):,} different ones."
+    return {"type": "array", "items": items, "minItems": int(not field.allow_empty), "description": description}
 
 
 def _docstring(schema: type[Schema]) -> str:

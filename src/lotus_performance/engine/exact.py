@@ -21,6 +21,7 @@ from lotus_performance.errors import FigureOverflowError
 
 DECIMAL128 = Context(prec=34, rounding=ROUND_HALF_EVEN)
 CAPITAL_EPSILON = Decimal("1e-12")
+SHORT_RUIN = 2 + CAPITAL_EPSILON
 NEWTON_STEPS = 4
 """Each step doubles the digits of a root: 15 of the fast engine become 34 in two, with two to spare."""
 
@@ -137,14 +138,14 @@ def exact_link(days: Sequence[ExactDay]) -> list[Decimal | None]:
                 figures.append(figure)
                 continue
             if day.capital > 0:
-                if short > TWO and not has_long:
+                if short > SHORT_RUIN and not has_long:
                     long, short = ONE, ONE
                 has_long = True
                 long *= day.factor
             elif day.capital < 0:
                 short *= day.factor
             figure = long * (TWO - short) - ONE
-            is_lost = long <= 0 or short <= 0 or (short > TWO and has_long)
+            is_lost = long <= 0 or short <= 0 or (short > SHORT_RUIN and has_long)
             # A short that turned positive has its capital: it waits for no other.
             waits_for_new = not (long > 0 and short < 0)
             figures.append(figure)
@@ -204,14 +205,13 @@ def _exact_figures(
     days = exact_days(rows, basis)
     by_basis = {} if result.periods[0].net is None else {each: exact_days(rows, each) for each in Basis}
 
-    def exact_buckets(period: PeriodReturn, buckets: Buckets) -> Buckets:
-        to_date = exact_link(days[period.first : period.stop]) if with_cumulative else []
+    def exact_buckets(buckets: Buckets, first_row: int, to_date: Sequence[Decimal | None]) -> Buckets:
         first, stop = buckets.first.tolist(), buckets.stop.tolist()
         linked = [exact_link(days[b:e])[-1] for b, e in zip(first, stop, strict=True)]
         return replace(
             buckets,
             returns=_objects(linked),
-            cum_returns=_objects([to_date[e - 1 - period.first] for e in stop]) if with_cumulative else None,
+            cum_returns=_objects([to_date[e - 1 - first_row] for e in stop]) if with_cumulative else None,
             ann_returns=None
             if buckets.ann_returns is None or buckets.span is None
             else _objects(_rates(linked, buckets.ann_returns, buckets.span, annualization, calendar)),
@@ -219,7 +219,8 @@ def _exact_figures(
 
     def exact_period(period: PeriodReturn) -> PeriodReturn:
         part = slice(period.first, period.stop)
-        linked = exact_link(days[part])[-1] or ZERO
+        to_date = exact_link(days[part])
+        linked = to_date[-1] or ZERO
         fast = np.array([period.ann_return], dtype=float)
         (ann_return,) = _rates([linked], fast, period.span, annualization, calendar)
         return replace(
@@ -229,7 +230,10 @@ def _exact_figures(
             ann_return=ann_return,
             net=exact_link(by_basis[Basis.NET][part])[-1] if by_basis else None,
             gross=exact_link(by_basis[Basis.GROSS][part])[-1] if by_basis else None,
-            buckets={frequency: exact_buckets(period, buckets) for frequency, buckets in period.buckets.items()},
+            buckets={
+                frequency: exact_buckets(buckets, period.first, to_date)
+                for frequency, buckets in period.buckets.items()
+            },
         )
 
     return replace(result, periods=[exact_period(period) for period in result.periods])

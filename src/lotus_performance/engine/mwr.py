@@ -433,4 +433,7 @@ def _annualised(value: float, period: _Period) -> tuple[float | None, list[str]]
         return None, [f"{period.days} days are not annualised: fewer than {DAYS_OF_A_YEAR} (GIPS)."]
     if value <= -1.0:
         return None, ["A loss of everything or more has no rate per year."]
-    return math.expm1(math.log1p(value) * (period.year_days / period.days)), []
+    try:
+        return math.expm1(math.log1p(value) * (period.year_days / period.days)), []
+    except OverflowError:
+        return None, ["The rate per year is larger than a double can hold."]

@@ -171,7 +171,7 @@ def find_outliers(returns: FloatArray, test: OutlierTest) -> tuple[BoolArray, Fl
         part = slice(first, min(first + rows_at_once, n))
         past = np.lib.stride_tricks.sliding_window_view(padded[part.start : part.stop + window - 1], window)
         center[part] = _row_medians(past)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             threshold[part] = test.mad_k * _row_medians(np.abs(past - center[part, None]))
     with np.errstate(invalid="ignore"):
         return (threshold > 0.0) & (np.abs(returns - center) > threshold), threshold

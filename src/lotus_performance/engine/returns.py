@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,9 @@ CAPITAL_EPSILON = 1e-12
 
 ROUNDING_EPSILON = 2.0**-50
 """What the rounding of a few doubles that cancel leaves of them: 0.3 - (0.1 + 0.2) is none, a cent of a billion is."""
+
+SHORT_RUIN = 2.0 + CAPITAL_EPSILON
+"""Product of 1 - r from which a short leg has lost more than everything: more than rounding above 2."""
 
 _FIRST_SCAN = 64
 
@@ -139,6 +143,28 @@ class DayReturns:
             Counts of days that are short or lose their whole capital, 0 first.
         """
         return _count_before((self.sign < 0) | (self.long_factor <= 0.0))
+
+    @cached_property
+    def ended_chains(self) -> "dict[int, _Chain]":
+        """Return the chains found so far that end, by their first row.
+
+        Returns
+        -------
+        dict of int to chain
+            Filled by the functions that link ranges.
+        """
+        return {}
+
+    @cached_property
+    def n_short(self) -> IntArray:
+        """Return the number of short days before each row.
+
+        Returns
+        -------
+        ndarray of int64, shape (n + 1,)
+            Counts, 0 first.
+        """
+        return _count_before(self.sign < 0)
 
     @cached_property
     def next_loss(self) -> IntArray:
@@ -267,8 +293,9 @@ def link_ranges(days: DayReturns, first: IntArray, stop: IntArray) -> FloatArray
             linked[-1] = days.long_factor[first[-1] :].prod() - 1.0
         for i in np.flatnonzero(days.n_irregular[stop] > days.n_irregular[first]).tolist():
             linked[i] = _linked_after_last_restart(days, int(first[i]), int(stop[i]))
+    _refuse_overflow(linked)
     linked[days.n_defined[stop] == days.n_defined[first]] = np.nan
-    return _refuse_overflow(linked)
+    return linked
 
 
 def link_window(days: DayReturns, first: int, stop: int) -> float:
@@ -319,13 +346,20 @@ def link_to_date(days: DayReturns, first: int, stop: int) -> FloatArray:
         if days.n_irregular[stop] == days.n_irregular[first]:
             np.subtract(np.cumprod(days.long_factor[first:stop]), 1.0, out=linked)
         else:
+            long, short = np.ones(stop - first), np.ones(stop - first)
+            is_linked = np.zeros(stop - first, dtype=bool)
             for chain in _chains(days, first, stop):
-                part = slice(chain.first, chain.last + 1)
-                figures = _figures(_products(days.long_factor[part]), _products(days.short_factor[part]))
-                linked[chain.first - first : chain.last + 1 - first] = figures
-                linked[chain.last + 1 - first : chain.restart - first] = figures[-1]
+                rows, part = slice(chain.first, chain.last + 1), slice(chain.first - first, chain.last + 1 - first)
+                is_linked[part] = True
+                long[part] = _products(days.long_factor[rows])
+                if days.n_short[rows.stop] > days.n_short[rows.start]:
+                    short[part] = _products(days.short_factor[rows])
+            # Between the end of a chain and the next restart the figure stands still.
+            standing = np.maximum.accumulate(np.where(is_linked, np.arange(stop - first), 0))
+            linked = _figures(long, short)[standing]
+    _refuse_overflow(linked)
     linked[days.n_defined[first + 1 : stop + 1] == days.n_defined[first]] = np.nan
-    return _refuse_overflow(linked)
+    return linked
 
 
 def find_resets(days: DayReturns, first: int, stop: int) -> list[Reset]:
@@ -355,29 +389,7 @@ def find_resets(days: DayReturns, first: int, stop: int) -> list[Reset]:
     return resets
 
 
-def has_resets(days: DayReturns, first: IntArray, stop: IntArray) -> BoolArray:
-    """Return whether the chain of each of several ranges of rows is cut.
-
-    Parameters
-    ----------
-    days : DayReturns
-        Returns of all rows.
-    first, stop : ndarray of int64, shape (k,)
-        Half-open ranges.
-
-    Returns
-    -------
-    ndarray of bool, shape (k,)
-        True where `find_resets` is not empty.
-    """
-    cut = days.n_irregular[stop] > days.n_irregular[first]
-    for i in np.flatnonzero(cut).tolist():
-        cut[i] = bool(find_resets(days, int(first[i]), int(stop[i])))
-    return cut
-
-
-@dataclass(frozen=True)
-class _Chain:
+class _Chain(NamedTuple):
     """Rows linked with one another: `first` to `last`; the figure then stands still until `restart`."""
 
     first: int
@@ -387,30 +399,40 @@ class _Chain:
 
 
 def _chains(days: DayReturns, first: int, stop: int) -> Iterator[_Chain]:
-    """Yield the chains of a range. A chain ends where a leg has lost its capital; its end does not depend on others."""
+    """Yield the chains of a range. A chain ends where a leg has lost its capital.
+
+    Where a chain that begins at a row ends does not depend on the range: what one range has found, others take.
+    """
     while first < stop:
-        loss = min(int(days.next_loss[first]), stop)
-        ruin = _first_short_ruin(days, first, loss)
-        if ruin < loss and days.sign[ruin] < 0:
-            chain = _Chain(first, ruin, min(int(days.next_new_capital[ruin + 1]), stop), ResetReason.SHORT_RUIN)
-        elif ruin <= loss and ruin < stop:
-            chain = _Chain(first, ruin - 1, ruin, ResetReason.NEW_CAPITAL)
-        elif loss == stop:
+        chain = days.ended_chains.get(first)
+        if chain is None:
+            chain = _chain_from(days, first, stop)
+            if chain.reason is not None:
+                days.ended_chains[first] = chain
+        if chain.last >= stop:
             chain = _Chain(first, stop - 1, stop, None)
-        else:
-            chain = _chain_to_loss(days, first, loss, stop)
+        elif chain.restart > stop:
+            chain = chain._replace(restart=stop)
         yield chain
         first = chain.restart
 
 
-def _chain_to_loss(days: DayReturns, first: int, loss: int, stop: int) -> _Chain:
+def _chain_from(days: DayReturns, first: int, stop: int) -> _Chain:
+    """Return the chain that begins at a row, as far as it can be told from the rows before `stop`."""
+    loss = min(int(days.next_loss[first]), stop)
+    has_short = days.n_short[min(loss + 1, stop)] > days.n_short[first]
+    ruin = _first_short_ruin(days, first, loss) if has_short else len(days.returns)
+    if ruin < loss and days.sign[ruin] < 0:
+        return _Chain(first, ruin, int(days.next_new_capital[ruin + 1]), ResetReason.SHORT_RUIN)
+    if ruin <= loss and ruin < stop:
+        return _Chain(first, ruin - 1, ruin, ResetReason.NEW_CAPITAL)
+    if loss == stop:
+        return _Chain(first, stop - 1, stop, None)
     if days.sign[loss] < 0 and days.short_factor[loss] < 0.0:
-        restart, reason = days.next_capital[loss + 1], ResetReason.SHORT_TURNED_POSITIVE
-    else:
-        lost_more_than_all = days.sign[loss] > 0 and days.long_factor[loss] < 0.0
-        reason = ResetReason.LONG_RUIN if lost_more_than_all else ResetReason.NEW_CAPITAL
-        restart = days.next_new_capital[loss + 1]
-    return _Chain(first, loss, min(int(restart), stop), reason)
+        return _Chain(first, loss, int(days.next_capital[loss + 1]), ResetReason.SHORT_TURNED_POSITIVE)
+    lost_more_than_all = days.sign[loss] > 0 and days.long_factor[loss] < 0.0
+    reason = ResetReason.LONG_RUIN if lost_more_than_all else ResetReason.NEW_CAPITAL
+    return _Chain(first, loss, int(days.next_new_capital[loss + 1]), reason)
 
 
 def _first_short_ruin(days: DayReturns, first: int, loss: int) -> int:
@@ -427,7 +449,7 @@ def _first_short_ruin(days: DayReturns, first: int, loss: int) -> int:
         with np.errstate(over="ignore", invalid="ignore"):  # beyond any number is beyond 2
             products = np.cumprod(short_factor)
         is_long_met = np.logical_or.accumulate(days.sign[part] > 0) | has_long
-        hits = np.flatnonzero((products > 2.0) & is_long_met)
+        hits = np.flatnonzero((products > SHORT_RUIN) & is_long_met)
         if len(hits):
             return first + int(hits[0])
         product, has_long = float(products[-1]), bool(is_long_met[-1])
@@ -454,10 +476,9 @@ def _figures(long: FloatArray, short: FloatArray) -> FloatArray:
     return np.where((long == 0.0) | (left == 0.0), -1.0, long * left - 1.0)
 
 
-def _refuse_overflow(linked: FloatArray) -> FloatArray:
-    if np.isinf(linked).any():
+def _refuse_overflow(linked: FloatArray) -> None:
+    if not np.isfinite(linked).all():
         raise FigureOverflowError("The linked return is too large for a number; check the amounts, or link fewer days.")
-    return linked
 
 
 def _count_before(mask: BoolArray) -> IntArray:

@@ -22,12 +22,20 @@ from lotus_performance.engine.returns import (
     Reset,
     day_returns,
     find_resets,
-    has_resets,
     link_ranges,
     link_to_date,
     link_window,
 )
-from lotus_performance.engine.series import BoolArray, DailyValues, DateArray, Day, Figure, FloatArray, IntArray
+from lotus_performance.engine.series import (
+    BoolArray,
+    DailyValues,
+    DateArray,
+    Day,
+    Figure,
+    FloatArray,
+    IntArray,
+    date_texts,
+)
 from lotus_performance.errors import Fault, NoCapitalError, NoResolvedPeriodError
 
 DISCONTINUITY_EPSILON = 1e-9
@@ -205,7 +213,8 @@ def time_weighted_return(
     if not periods:
         raise NoCapitalError("No requested period has a row with capital, so that there is no return to state.")
 
-    reset_dates = sorted({used.perf_date[reset.row] for period in periods for reset in period.resets})
+    reset_rows = np.unique([reset.row for period in periods for reset in period.resets]).astype(np.int64)
+    cut_rows = np.union1d(reset_rows, np.array(calculation.cut_rows, dtype=np.int64))
     return TimeWeightedReturn(
         values=used,
         days=calculation.days,
@@ -213,15 +222,9 @@ def time_weighted_return(
         fx_return=fx_return,
         periods=periods,
         n_idle_days=int((calculation.days.is_idle & is_requested).sum()),
-        n_reset_days=len(reset_dates),
+        n_reset_days=len(reset_rows),
         notes=[*_order_notes(values), *notes, *_annualisation_notes(periods, annualization, calendar)],
-        notices=_notices(
-            values,
-            calculation,
-            is_before,
-            is_requested,
-            sorted({*reset_dates, *used.perf_date[calculation.cut_rows]}),
-        ),
+        notices=_notices(values, calculation, is_before, is_requested, used.perf_date[cut_rows]),
     )
 
 
@@ -259,6 +262,7 @@ class _Calculation:
         linked = link_window(self.days, first, stop)
         local = linked if self.fx_return is None else link_window(self.local_days, first, stop)
         resets = find_resets(self.days, first, stop)
+        to_date = link_to_date(self.days, first, stop) if self.with_cumulative else None
         # Arrays of one element: a period is annualised by the very rule of the buckets.
         span = self._measured(np.array([window.start]), np.array([window.end]), np.array([stop]))
         ann_return = self._annualised(np.array([linked]), span, np.array([bool(resets)]))
@@ -274,22 +278,25 @@ class _Calculation:
             gross=link_window(self.by_basis[Basis.GROSS], first, stop) if self.by_basis else None,
             net=link_window(self.by_basis[Basis.NET], first, stop) if self.by_basis else None,
             resets=resets,
-            buckets={frequency: self._buckets(frequency, window, first, stop) for frequency in window.frequencies},
+            buckets={each: self._buckets(each, window, first, stop, to_date) for each in window.frequencies},
         )
 
-    def _buckets(self, frequency: Frequency, window: Window, first: int, stop: int) -> Buckets:
+    def _buckets(
+        self, frequency: Frequency, window: Window, first: int, stop: int, to_date: FloatArray | None
+    ) -> Buckets:
         starts, calendar_start, calendar_end = bucket_starts(self.values.perf_date[first:stop], frequency)
         begin = first + starts
         end = np.append(begin[1:], stop)
-        cumulative = link_to_date(self.days, first, stop)[end - 1 - first] if self.with_cumulative else None
+        cumulative = None if to_date is None else to_date[end - 1 - first]
         if frequency is Frequency.DAILY:
             return Buckets(frequency, calendar_start, begin, end, self.days.returns[first:stop], cumulative)
         linked = link_ranges(self.days, begin, end)
         span = self._measured(np.maximum(calendar_start, window.start), np.minimum(calendar_end, window.end), end)
-        cut = has_resets(self.days, begin, end)
-        self.cut_rows += [
-            r.row for i in np.flatnonzero(cut) for r in find_resets(self.days, int(begin[i]), int(end[i]))
-        ]
+        cut = self.days.n_irregular[end] > self.days.n_irregular[begin]
+        for i in np.flatnonzero(cut).tolist():
+            resets = find_resets(self.days, int(begin[i]), int(end[i]))
+            self.cut_rows += [reset.row for reset in resets]
+            cut[i] = bool(resets)
         ann_returns = self._annualised(linked, span, cut)
         return Buckets(frequency, calendar_start, begin, end, linked, cumulative, ann_returns, span)
 
@@ -361,8 +368,14 @@ def _annualisation_notes(
         if period.ann_return is None:
             by_reason.setdefault(_reason(period, annualization, calendar), []).append(period.window.label)
     notes = [f"Not annualised, because {reason}: {', '.join(labels)}." for reason, labels in by_reason.items()]
-    if any(frequency is not Frequency.YEARLY for period in periods for frequency in period.buckets):
-        notes.append("Days are never annualised; longer buckets are by the rules of periods.")
+    without = [
+        f"{period.window.label} {frequency}"
+        for period in periods
+        for frequency, buckets in period.buckets.items()
+        if buckets.ann_returns is None or np.isnan(buckets.ann_returns).any()
+    ]
+    if without:
+        notes.append(f"Buckets are annualised by the rules of periods, days never; not all are: {', '.join(without)}.")
     return notes
 
 
@@ -379,16 +392,17 @@ def _notices(
     calculation: _Calculation,
     is_before: BoolArray,
     is_requested: BoolArray,
-    reset_dates: Sequence[Day],
+    reset_dates: DateArray,
 ) -> list[Notice]:
     used, days = calculation.values, calculation.days
     notices = []
 
-    def add(code: str, detail: str, dates: DateArray | Sequence[Day]) -> None:
+    def add(code: str, detail: str, dates: DateArray) -> None:
         if len(dates):
-            notices.append(Notice(code, detail, dates=tuple(str(date) for date in dates)))
+            notices.append(Notice(code, detail, dates=tuple(date_texts(dates))))
 
-    jump = np.abs(used.begin_mv[1:] - used.end_mv[:-1])
+    with np.errstate(over="ignore"):
+        jump = np.abs(used.begin_mv[1:] - used.end_mv[:-1])
     is_jump = jump > DISCONTINUITY_EPSILON * np.maximum(np.abs(used.begin_mv[1:]), np.abs(used.end_mv[:-1]))
     add(
         "before_inception",

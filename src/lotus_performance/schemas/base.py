@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import orjson
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validates_schema
+from marshmallow import EXCLUDE, Schema, ValidationError, post_load, validates_schema
 
 from lotus_performance.engine.day_count import Annualization, DayCount
 from lotus_performance.engine.fx import CurrencyMode, DatedValues, order_by_currency
@@ -36,6 +36,9 @@ from lotus_performance.schemas.fields import (
 )
 from lotus_performance.schemas.limits import Limits
 
+MAX_IGNORED = 1_000
+MAX_FREQUENCIES = 64
+"""Far more than there are, so that each wrong one is named."""
 MAX_ROLLING_MONTHS = 1_200
 EXACT = Context(prec=MAX_PREC)
 """Changes no digit."""
@@ -83,7 +86,10 @@ class AnalysisSchema(StrictSchema):
 
     period = Choice(Period, required=True, metadata={"description": "Period that ends on the anchor, or EXPLICIT."})
     frequencies = Distinct(
-        Choice(Frequency), required=True, metadata={"description": "Buckets into which the period is broken down."}
+        Choice(Frequency),
+        most=lambda limits: MAX_FREQUENCIES,
+        required=True,
+        metadata={"description": "Buckets into which the period is broken down."},
     )
     label = Text(MAX_LABEL_LENGTH, metadata={"description": "Name of the answer; default: the period."})
     start = Date(metadata={"description": "First day of EXPLICIT; default `report_start_date`."})
@@ -212,7 +218,12 @@ class IgnoredDaysSchema(StrictSchema):
 
     entity_type = Choice(EntityType, required=True, metadata={"description": "Whether `entity_id` is a portfolio's."})
     entity_id = Text(required=True, metadata={"description": "Identity of the portfolio or position."})
-    dates = Distinct(Date(), required=True, metadata={"description": "Days on which it is taken as unchanged."})
+    dates = Distinct(
+        Date(),
+        most=lambda limits: limits.max_rows,
+        required=True,
+        metadata={"description": "Days on which it is taken as unchanged."},
+    )
 
 
 class OverridesSchema(StrictSchema):
@@ -289,8 +300,12 @@ class DataPolicySchema(StrictSchema):
     """Corrections and tests of the rows before the calculation."""
 
     overrides = Members(OverridesSchema, load_default={}, metadata={"description": "Values that replace those sent."})
-    ignore_days = fields.List(
-        Members(IgnoredDaysSchema), load_default=[], metadata={"description": "Days that are taken as unchanged."}
+    ignore_days = Distinct(
+        Members(IgnoredDaysSchema),
+        most=lambda limits: MAX_IGNORED,
+        allow_empty=True,
+        load_default=[],
+        metadata={"description": "Days that are taken as unchanged."},
     )
     outliers = Members(
         OutliersSchema, load_default=OutliersSchema().load({}), metadata={"description": "Test for outliers."}
@@ -393,7 +408,7 @@ def data_policy_of(data: Mapping[str, Any]) -> DataPolicy | None:
                 ignored["entity_id"],
                 np.array([date.value for date in ignored["dates"]], dtype="datetime64[D]"),
             )
-            for ignored in policy["ignore_days"]
+            for _, ignored in policy["ignore_days"]
         ),
         outliers=OutlierTest(outliers["params"]["mad_k"], outliers["params"]["window"])
         if outliers["enabled"]

@@ -198,7 +198,7 @@ class Number(StrictField[float]):
         fault = self.fault(value)
         if fault:
             raise ValidationError([fault])
-        return float(value)
+        return float(value) + 0.0  # -0.0 is 0
 
     def fault(self, value: Any) -> Message | None:
         """Return what is wrong with a value."""
@@ -219,7 +219,7 @@ class Number(StrictField[float]):
         if not set(map(type, cells)) <= NUMBER_TYPES:
             return None
         try:
-            column = np.array(cells, dtype=np.float64)
+            column = np.array(cells, dtype=np.float64) + 0.0  # -0.0 is 0
         except OverflowError:
             return None
         is_fine = np.isfinite(column) & self._is_within(column)
@@ -322,26 +322,37 @@ class Placed(NamedTuple):
 class Distinct(StrictField[list[Placed]]):
     """List whose repeated elements cost nothing: each different element is read once, in order of appearance.
 
-    `identity` says what must differ for two elements to count as two against `limit`.
+    Parameters
+    ----------
+    inner : field
+        The elements.
+    most : function of Limits
+        How many different elements are allowed.
+    identity : function of an element
+        What must differ for two elements to count as two; elements of one identity may have `FORMS` forms.
     """
+
+    FORMS: ClassVar = 64
+    LONGEST: ClassVar = 200_000
 
     default_error_messages: Messages = {
         "wrong_type": "must be a list",
         "empty": "must not be empty",
-        "too_many": "holds {count} different elements; at most {limit} are allowed",
+        "too_many": "holds more than {limit} different elements",
+        "too_long": "holds {count} elements; at most {limit} are allowed",
     }
-    FORMS_OF_ONE = 64
 
     def __init__(
         self,
         inner: fields.Field[Any],
         *,
-        identity: Callable[[Any], Any] = lambda element: element,
-        limit: Callable[[Limits], int] | None = None,
+        most: Callable[[Limits], int],
+        identity: Callable[[Any], Any] | None = None,
+        allow_empty: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.inner, self.identity, self.limit = inner, identity, limit
+        self.inner, self.most, self.identity, self.allow_empty = inner, most, identity, allow_empty
 
     def _bind_to_schema(self, field_name: str, parent: Any) -> None:
         super()._bind_to_schema(field_name, parent)
@@ -350,15 +361,12 @@ class Distinct(StrictField[list[Placed]]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Placed]:
         if type(value) is not list:
             raise self.make_error("wrong_type")
-        if not value:
+        if not value and not self.allow_empty:
             raise self.make_error("empty")
-        first: dict[str, int] = {}
-        for i, element in enumerate(value):
-            first.setdefault(json.dumps(element, default=str), i)
-        positions = list(first.values())
-        self._refuse_too_many([value[i] for i in positions])
+        if len(value) > self.LONGEST:
+            raise self.make_error("too_long", count=len(value), limit=self.LONGEST)
         loaded, faults = [], {}
-        for i in positions:
+        for i in self._first_positions(value):
             try:
                 loaded.append(Placed(i, self.inner.deserialize(value[i])))
             except ValidationError as error:
@@ -367,16 +375,26 @@ class Distinct(StrictField[list[Placed]]):
             raise ValidationError(faults)
         return loaded
 
-    def _refuse_too_many(self, elements: list[Any]) -> None:
-        if self.limit is None:
-            return
-        limit = self.limit(limits_of(self))
-        identities = map(self.identity, elements)
-        distinct = {json.dumps(each, default=str, sort_keys=True) for each in identities}
-        if len(distinct) > limit:
-            raise self.make_error("too_many", count=len(distinct), limit=limit)
-        if len(elements) > limit * self.FORMS_OF_ONE:
-            raise self.make_error("too_many", count=len(elements), limit=limit * self.FORMS_OF_ONE)
+    def _first_positions(self, value: list[Any]) -> list[int]:
+        """Return where each different element stands first; refuse too many before any of them is read."""
+        most = self.most(limits_of(self))
+        most_forms = most if self.identity is None else most * self.FORMS
+        first: dict[str, int] = {}
+        identities: set[str] = set()
+        for i, element in enumerate(value):
+            form = _canonical_text(element)
+            if form in first:
+                continue
+            first[form] = i
+            if self.identity is not None:
+                identities.add(_canonical_text(self.identity(element)))
+            if len(first) > most_forms or len(identities) > most:
+                raise self.make_error("too_many", limit=most)
+        return list(first.values())
+
+
+def _canonical_text(element: Any) -> str:
+    return json.dumps(element, default=str, sort_keys=True)
 
 
 class Table:
@@ -553,14 +571,15 @@ class Columns(StrictField[Table]):
         """Return every fault of rows of which some are no objects, lack members or have unknown ones."""
         return self._collect((i, name, message) for i, row in enumerate(rows) for name, message in self._of_row(row))
 
-    def _of_row(self, row: Any) -> Iterator[tuple[str | None, Message]]:
+    def _of_row(self, row: Any) -> Iterator[tuple[str | None, Message | None]]:
+        """Yield the faults of a row; unknown members without a message, which takes a search for the nearest name."""
         if type(row) is not dict:
             yield None, Message("must be an object", "wrong_type")
             return
         tag = self._tag(row)
         for name in row:
             if name not in self.columns:
-                yield name, unknown_member(name, self.columns)
+                yield name, None
         for name, column in self.columns.items():
             if name in row:
                 fault = column.fault(row[name])
@@ -573,13 +592,14 @@ class Columns(StrictField[Table]):
         rows = (dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True))
         return self._collect((i, name, message) for i, row in enumerate(rows) for name, message in self._of_row(row))
 
-    def _collect(self, faults: Iterable[tuple[int, str | None, Message]]) -> ValidationError:
+    def _collect(self, faults: Iterable[tuple[int, str | None, Message | None]]) -> ValidationError:
         messages: dict[Any, Any] = {}
         limit = limits_of(self).max_errors
         n = 0
         for n, (i, name, message) in enumerate(faults, start=1):
             if n <= limit:
                 place = messages.setdefault(i, {})
+                message = message or unknown_member(str(name), self.columns)
                 place.setdefault("_schema" if name is None else name, []).append(message)
         if n > limit:
             messages["_schema"] = [unreported(n - limit)]

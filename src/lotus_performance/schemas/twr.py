@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from marshmallow import post_load, validates_schema
+from marshmallow import ValidationError, post_load, validates_schema
 
 from lotus_performance.engine.exact import ExactRows
 from lotus_performance.engine.fx import CurrencyMode
@@ -21,11 +21,14 @@ from lotus_performance.schemas.base import (
     dated_values_of,
     refuse,
 )
+from lotus_performance.schemas.faults import Message
 from lotus_performance.schemas.fields import Choice, Columns, Date, Distinct, Flag, Members, Number, Whole
 
 MONEY_COLUMNS = ("begin_mv", "end_mv", "bod_cf", "eod_cf", "mgmt_fees")
 DETAILS = ("start", "end", "months", "days")
 USED_DETAILS = {Period.EXPLICIT: ("start", "end"), Period.ROLLING: ("months", "days")}
+MOST_WORKING, MOST_EXACT = 4, 2
+"""Rows times periods, in numbers of the longest series, whose working is told, and that are linked in decimals."""
 MAX_DAY_NUMBER = 1_000_000_000
 
 
@@ -92,7 +95,7 @@ class TwrRequestSchema(RequestSchema):
         identity=lambda analysis: (
             {k: v for k, v in analysis.items() if k != "frequencies"} if isinstance(analysis, dict) else analysis
         ),
-        limit=lambda limits: limits.max_periods,
+        most=lambda limits: limits.max_periods,
         metadata={"description": "Requested periods."},
     )
     valuation_points = valuation_points(required=True, metadata={"description": "Rows, or columns of one length."})
@@ -108,10 +111,22 @@ class TwrRequestSchema(RequestSchema):
         """Require a start for every EXPLICIT period."""
         if "report_start_date" in data:
             return
-        for index, analysis in data["analyses"]:
-            if analysis["period"] is Period.EXPLICIT and "start" not in analysis:
-                text = "is required for EXPLICIT without report_start_date"
-                raise refuse(["analyses", index, "start"], text, "missing")
+        text = "is required for EXPLICIT without report_start_date"
+        without = [i for i, a in data["analyses"] if a["period"] is Period.EXPLICIT and "start" not in a]
+        if without:
+            raise ValidationError({"analyses": {i: {"start": [Message(text, "missing")]} for i in without}})
+
+    @validates_schema(skip_on_field_errors=True)
+    def bound_work(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        """Bound what is told and linked row by row: rows times periods."""
+        n_rows = len(data["valuation_points"]["perf_date"]) * len({a["label"] for _, a in data["analyses"]})
+        text = "asks for {} rows times periods; at most {} are allowed"
+        most = MOST_WORKING * self.limits.max_rows
+        if data["output"]["include_timeseries"] and n_rows > most:
+            raise refuse(["output", "include_timeseries"], text.format(n_rows, most), "too_many")
+        most = MOST_EXACT * self.limits.max_rows
+        if data["precision_mode"] is PrecisionMode.DECIMAL_STRICT and n_rows > most:
+            raise refuse(["precision_mode"], text.format(n_rows, most), "too_many")
 
     @post_load
     def make_request(self, data: dict[str, Any], **kwargs: Any) -> TwrRequest:

@@ -8,6 +8,9 @@ from lotus_performance.engine.day_count import WEEKDAYS
 from lotus_performance.engine.notices import Notice
 from lotus_performance.engine.series import Day
 
+FIRST_YEAR, LAST_YEAR = "1900", "2100"
+"""Years beyond which the library knows no sessions, however long it is asked."""
+
 
 def business_days(name: str | None, first: Day, last: Day) -> tuple[np.busdaycalendar, list[Notice]]:
     """Return the business days of the years from `first` to `last`, and a warning where sessions are not to be had."""
@@ -26,6 +29,8 @@ def business_days(name: str | None, first: Day, last: Day) -> tuple[np.busdaycal
 @lru_cache(maxsize=64)
 def _sessions(name: str, first_year: str, last_year: str) -> np.busdaycalendar:
     """Return the sessions of whole years as business days; the library and pandas are imported only when asked for."""
+    if not FIRST_YEAR <= first_year <= last_year <= LAST_YEAR:
+        raise ValueError(f"no exchange is known from {first_year} to {last_year}")
     import exchange_calendars
     from exchange_calendars.errors import CalendarError
 

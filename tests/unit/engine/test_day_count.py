@@ -165,6 +165,10 @@ def test_a_short_window_has_a_rate_when_that_is_allowed() -> None:
     assert rate(0.1, "2023-01-01", "2023-03-14", allow_short_periods=True) == pytest.approx(1.1**5 - 1, rel=1e-14)
 
 
+def test_one_day_has_a_rate_when_that_is_allowed() -> None:
+    assert rate(0.001, "2023-01-02", "2023-01-02", allow_short_periods=True) == pytest.approx(1.001**365 - 1, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -195,6 +196,13 @@ def test_linking(rows: list[Row], expected: list[str | None]) -> None:
 )
 def test_after_capital_was_lost(rows: list[Row], expected: list[str]) -> None:
     assert linked(*rows) == [Decimal(figure) for figure in expected]
+
+
+def test_a_short_that_loses_all_of_it_and_no_more_goes_on() -> None:
+    values = ["-5", "-6", "-7", "-10", "-5"]
+    rows = [row("100", "110"), *(row(*pair) for pair in pairwise(values))]
+    for found, expected in zip(linked(*rows), ["0.1", "-0.12", "-0.34", "-1", "0.1"], strict=True):
+        assert is_close(found, expected)
 
 
 # ------------------------------------------------------------------ time-weighted

@@ -9,7 +9,6 @@ from lotus_performance.engine.returns import (
     ResetReason,
     day_returns,
     find_resets,
-    has_resets,
     link_ranges,
     link_to_date,
     link_window,
@@ -383,16 +382,6 @@ def test_ranges_with_and_without_a_return_do_not_touch_one_another() -> None:
     days = days_of(CALM, UNDEFINED, SHORT_RUIN, LOST, PAID_IN, IDLE, UNDEFINED)
     figures = link_ranges(days, np.array([0, 1, 2, 3, 5, 6]), np.array([1, 2, 3, 5, 6, 7]))
     assert figures == pytest.approx([0.1, np.nan, -2.5, 0.2, 0.0, np.nan], nan_ok=True)
-
-
-def test_each_range_tells_whether_it_was_cut() -> None:
-    days = days_of(CALM, RUIN, SHORT_GAIN, LOST, PAID_IN, CALM, LOST)
-    cut = has_resets(days, np.array([0, 1, 2, 3, 5]), np.array([1, 2, 3, 5, 7]))
-    assert cut.tolist() == [False, True, False, True, False]
-
-
-def test_no_range_has_no_resets() -> None:
-    assert has_resets(days_of(CALM), np.empty(0, dtype=int), np.empty(0, dtype=int)).tolist() == []
 
 
 def test_many_small_losses_are_not_the_loss_of_everything() -> None:

@@ -67,6 +67,7 @@ def test_no_rows_are_a_series_without_rows() -> None:
     [
         pytest.param(("2025-01-02", "2025-01-03"), False, id="in order"),
         pytest.param(("2025-01-03", "2025-01-02"), True, id="out of order"),
+        pytest.param(("2025-01-02", "2025-01-06", "2025-01-03"), True, id="out of order after the first"),
         pytest.param(("2025-01-02",), False, id="one row"),
         pytest.param((), False, id="no row"),
     ],

@@ -514,7 +514,7 @@ def test_each_reason_names_its_own_periods() -> None:
     [
         pytest.param(Frequency.DAILY, 1, id="daily"),
         pytest.param(Frequency.MONTHLY, 1, id="monthly"),
-        pytest.param(Frequency.YEARLY, 0, id="yearly"),
+        pytest.param(Frequency.YEARLY, 1, id="yearly, the first of 363 days"),
     ],
 )
 def test_buckets_without_a_rate_are_noted(frequency: Frequency, n_notes: int) -> None:

@@ -96,8 +96,8 @@ def columns_of(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
         (Date(), "2025-01-07\n", "not_a_date"),
         (Date(), "２０２５-01-07", "not_a_date"),
         (Date(), 20250107, "not_a_date"),
-        (Distinct(Date()), "2025-01-07", "wrong_type"),
-        (Distinct(Date()), [], "empty"),
+        (Distinct(Date(), most=lambda limits: limits.max_periods), "2025-01-07", "wrong_type"),
+        (Distinct(Date(), most=lambda limits: limits.max_periods), [], "empty"),
     ],
     ids=lambda value: repr(value)[:40] if not hasattr(value, "deserialize") else type(value).__name__,
 )
@@ -237,12 +237,17 @@ def test_one_row_more_than_the_limit_is_refused() -> None:
 
 
 def test_repeated_elements_are_read_once_and_the_first_fault_of_each_is_placed() -> None:
-    assert [placed.position for placed in Distinct(Date()).deserialize(["2025-01-06"] * 3 + ["2025-01-07"] * 3)] == [
+    assert [
+        placed.position
+        for placed in Distinct(Date(), most=lambda limits: limits.max_periods).deserialize(
+            ["2025-01-06"] * 3 + ["2025-01-07"] * 3
+        )
+    ] == [
         0,
         3,
     ]
     with pytest.raises(ValidationError) as caught:
-        Distinct(Date()).deserialize(["2025-01-06", "x", "x", "y"])
+        Distinct(Date(), most=lambda limits: limits.max_periods).deserialize(["2025-01-06", "x", "x", "y"])
     assert list(caught.value.messages) == [1, 3]
 
 
