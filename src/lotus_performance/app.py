@@ -8,6 +8,8 @@ from lotus_performance.api.trace import register_tracing
 from lotus_performance.api.wire import EXTENSION, Services
 from lotus_performance.jobs.run import Jobs
 from lotus_performance.schemas.limits import Limits
+from lotus_performance.schemas.mwr import MwrRequestSchema
+from lotus_performance.schemas.twr import TwrRequestSchema
 from lotus_performance.settings import Settings, read_settings
 
 BLUEPRINTS = (twr.bp, mwr.bp, health.bp, root.bp, docs.bp)
@@ -18,7 +20,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or read_settings()
     app = Flask("lotus_performance", static_folder=None, template_folder="api/templates")
     limits = Limits(settings.max_body_bytes, settings.max_rows, settings.max_periods, settings.max_errors)
-    app.extensions[EXTENSION] = Services(Jobs(), limits)
+    app.extensions[EXTENSION] = Services(Jobs(), limits, (TwrRequestSchema, MwrRequestSchema))
     register_tracing(app)
     register_application_handlers(app)
     for blueprint in BLUEPRINTS:

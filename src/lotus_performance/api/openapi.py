@@ -157,7 +157,7 @@ def build_document(app: Flask) -> dict[str, Any]:
     for status, (name, description) in REFUSALS.items():
         spec.components.response(name, _problem_response(status, description))
     for calculation in CALCULATIONS:
-        spec.components.schema(calculation.request_name, schema=shared.schema(calculation.request))
+        spec.components.schema(calculation.request_name, schema=shared.schemas[calculation.request])
         _add_calculation(spec, calculation)
     _add_service_paths(spec)
     for key, name in converter.refs.items():

@@ -1,9 +1,9 @@
 """What all endpoints do with a request's body and an answer's."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from flask import Request, Response, current_app, request
-from marshmallow import Schema
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from lotus_performance.engine.requests import PrecisionMode
@@ -25,16 +25,11 @@ class MalformedBody(BadRequest):
 class Services:
     """What the views share: the runner, and each schema with this application's limits."""
 
-    def __init__(self, jobs: Jobs, limits: Limits) -> None:
+    def __init__(self, jobs: Jobs, limits: Limits, kinds: Sequence[type[RequestSchema]]) -> None:
         self.jobs = jobs
         self.limits = limits
-        self._schemas: dict[type[Schema], Schema] = {}
-
-    def schema(self, kind: type[RequestSchema]) -> Schema:
-        """Return the one instance of a schema."""
-        if kind not in self._schemas:
-            self._schemas[kind] = kind(limits=self.limits)
-        return self._schemas[kind]
+        # Made once, before there are threads: loading changes nothing in a schema.
+        self.schemas = {kind: kind(limits=limits) for kind in kinds}
 
 
 def services() -> Services:
@@ -52,7 +47,7 @@ def load_request(kind: type[RequestSchema]) -> Any:
 
     Raises werkzeug's 400, 413 or 415, marshmallow's ValidationError, or a domain error.
     """
-    return services().schema(kind).load(read_json(request))
+    return services().schemas[kind].load(read_json(request))
 
 
 def read_json(incoming: Request) -> Any:
