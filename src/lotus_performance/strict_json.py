@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import numpy as np
 import orjson
 
 from lotus_performance.errors import CalculationError
@@ -31,7 +32,9 @@ def load_json(text: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         raise MalformedJsonError(f"The body is not valid JSON: {error}") from None
     n_members, n_containers = _census(document)
-    if n_containers != text.count(b"{") + text.count(b"[") or n_members != text.count(b":"):
+    characters = np.frombuffer(text, dtype=np.uint8)
+    n_open, n_colons = (sum(np.count_nonzero(characters == ord(c)) for c in signs) for signs in ("{[", ":"))
+    if n_containers != n_open or n_members != n_colons:
         _refuse_duplicates(text, document)
     return document
 
@@ -58,9 +61,9 @@ def dump_json(value: Any) -> bytes:
 
 
 def _census(document: Any) -> tuple[int, int]:
-    """Return the number of members and of containers, rows of a list taken as flat when its first row is.
+    """Return the number of members and of containers, if the first element of each list is like the others.
 
-    Where that is wrong, containers are missing from the count, and the caller looks again.
+    Where it is not, containers are missing from the count, and the caller looks again.
     """
     n_members = n_containers = 0
     level: list[Any] = [document] if isinstance(document, dict | list) else []
@@ -78,7 +81,7 @@ def _census(document: Any) -> tuple[int, int]:
             elif _are_flat_rows(container):
                 n_members += sum(map(len, container))
                 n_containers += len(container)
-            elif not set(map(type, container)).isdisjoint((dict, list)):
+            elif container and type(container[0]) in (dict, list):
                 below.extend(value for value in container if type(value) is dict or type(value) is list)
         level = below
     return n_members, n_containers

@@ -536,7 +536,7 @@ def test_short_periods_are_annualised_when_allowed(twr: Post) -> None:
 def test_days_are_never_annualised(twr: Post) -> None:
     answer = annualised(twr, "daily", allow_short_periods=True)
     assert all("annualized_return_pct" not in summary for summary in summaries(answer).values())
-    assert any("days never" in note for note in answer["diagnostics"]["notes"])
+    assert any("Days have no rate" in note for note in answer["diagnostics"]["notes"])
 
 
 def test_without_annualisation_there_is_no_rate_per_year(twr: Post) -> None:

@@ -53,10 +53,12 @@ def load_request(kind: type[RequestSchema]) -> Any:
 def read_json(incoming: Request) -> Any:
     """Return the document of a request's body; raises werkzeug's own 400, 413 or 415."""
     if incoming.mimetype != JSON:
-        raise UnsupportedMediaType(f"Send the body as {JSON}.")
+        raise UnsupportedMediaType(f"Send the body as JSON, with the header Content-Type: {JSON}.")
     if incoming.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise UnsupportedMediaType("Send the body without Content-Encoding.")
     body = _read_body(incoming)
+    if not body:
+        raise MalformedBody("The body is empty; send a JSON object.")
     try:
         document = load_json(body)
         is_exact = isinstance(document, dict) and document.get("precision_mode") == PrecisionMode.DECIMAL_STRICT

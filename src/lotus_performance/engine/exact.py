@@ -25,8 +25,8 @@ SHORT_RUIN = 2 + CAPITAL_EPSILON
 NEWTON_STEPS = 4
 """Each step doubles the digits of a root: 15 of the fast engine become 34 in two, with two to spare."""
 
-LARGEST_POLISH = Decimal("1e-6")
-"""Relative step beyond which polishing has left the root that it was to polish."""
+GUARD_DIGITS = 16
+"""More digits than the powers of thousands of days can lose."""
 
 ZERO, ONE, TWO = Decimal(0), Decimal(1), Decimal(2)
 ObjectArray = NDArray[np.object_]
@@ -295,7 +295,10 @@ def exact_money_weighted_return(
             has_rate = result.ann_rate is not None and value > -ONE
             ann = (ONE + value) ** (year / days) - ONE if has_rate else None
             return replace(result, money_weighted_return=value, ann_rate=ann)
-        dated = [(begin_mv, ZERO), *zip(amounts, offsets, strict=True), (-end_mv, Decimal(days))]
+        by_day: dict[int, Decimal] = {}
+        for day, amount in [(0, begin_mv), *zip(day_offset.tolist(), amounts, strict=True), (days, -end_mv)]:
+            by_day[day] = by_day.get(day, ZERO) + amount
+        dated = [(day, amount) for day, amount in sorted(by_day.items()) if amount]
         chosen = int(np.abs(result.roots - float(result.ann_rate or 0.0)).argmin())
         growths = [ONE + Decimal(float(root)) for root in result.roots]
         if days < year:
@@ -308,21 +311,39 @@ def exact_money_weighted_return(
         return replace(result, money_weighted_return=value, ann_rate=rates[chosen], roots=_objects(rates))
 
 
-def _polished_log(flows: Sequence[tuple[Decimal, Decimal]], growth: Decimal, year: Decimal) -> Decimal | None:
+def _polished_log(flows: Sequence[tuple[int, Decimal]], growth: Decimal, year: Decimal) -> Decimal | None:
     """Return ln(1 + rate) at which the flows are worth nothing, by Newton's method; None after a loss of everything.
 
     A root that touches zero without crossing it may be none for decimals: it stays where doubles found it.
     """
     if growth <= 0:
         return None
-    start = x = growth.ln()
+    x = growth.ln()
+    best = x, *_present_value(flows, x, year)
     for _ in range(NEWTON_STEPS):
-        values = [(amount * (-(offset / year) * x).exp(), offset / year) for amount, offset in flows]
-        slope = -sum((value * time for value, time in values), ZERO)
-        if not slope:
+        _, value, slope = best
+        if not slope or not value:
             break
-        x -= sum((value for value, _ in values), ZERO) / slope
-    return x if abs(x - start) <= LARGEST_POLISH * (ONE + abs(start)) else start
+        x = best[0] - value / slope
+        found = x, *_present_value(flows, x, year)
+        if abs(found[1]) >= abs(value):
+            break
+        best = found
+    return best[0]
+
+
+def _present_value(flows: Sequence[tuple[int, Decimal]], x: Decimal, year: Decimal) -> tuple[Decimal, Decimal]:
+    """Return the value of flows at the start, and its slope in x; one power a day between two flows."""
+    value = slope = ZERO
+    with localcontext(DECIMAL128) as context:
+        context.prec += GUARD_DIGITS
+        daily, factor, last = (-x / year).exp(), ONE, 0
+        for day, amount in flows:
+            factor *= daily ** (day - last)
+            last = day
+            value += amount * factor
+            slope -= amount * factor * day / year
+    return value, slope
 
 
 def _objects(figures: Sequence[Decimal | None]) -> Any:

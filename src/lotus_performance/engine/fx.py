@@ -200,5 +200,7 @@ def in_report_currency(days: DayReturns, fx_return: FloatArray) -> DayReturns:
     """
     signed = days.sign * days.returns
     with np.errstate(over="ignore", invalid="ignore"):
-        converted = np.where(days.sign == 0.0, days.returns, days.sign * ((1.0 + signed) * (1.0 + fx_return) - 1.0))
+        converted = days.sign * ((1.0 + signed) * (1.0 + fx_return) - 1.0)
+    # Nothing is left to convert without capital, and after the loss of all of it.
+    converted = np.where((days.sign == 0.0) | (signed == -1.0), days.returns, converted)
     return replace(days, returns=converted)

@@ -210,7 +210,10 @@ def money_weighted_return(
     result = _dietz_return(period, MwrMethod.MODIFIED_DIETZ if method is MwrMethod.XIRR else method)
     if days > 0:
         return result
-    return replace(result, notes=[f"The period has no days: the return is {result.method}'s, without a rate per year."])
+    return replace(
+        result,
+        notes=[f"The period has no days: the return is {result.method}'s, without a rate per year; send periods."],
+    )
 
 
 def modified_dietz(
@@ -299,12 +302,13 @@ def _gain_over_capital(begin_mv: float, end_mv: float, amounts: FloatArray, weig
 def _refuse_flows_outside(flows: CashFlows, start: Day, end: Day) -> None:
     outside = np.flatnonzero((flows.date < start) | (flows.date > end)).tolist()
     if outside:
+        allowed = f"from {start} to {end}" if start <= end else f"not after {end}, the day of the closing value"
         raise FlowOutsidePeriodError(
-            f"{len(outside)} flows lie outside the measuring period from {start} to {end}.",
+            f"Flows must lie in the measuring period, {allowed}; outside of it: {len(outside)}.",
             faults=[
                 Fault(
                     place=(*flows.place, int(flows.row[i]), "date"),
-                    detail=f"must be from {start} to {end}",
+                    detail=f"must be {allowed}",
                     row={"date": str(flows.date[i])},
                 )
                 for i in outside

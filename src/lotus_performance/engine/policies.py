@@ -206,12 +206,14 @@ def _overridden(
     if not is_there.all():
         notes.append(f"Overrides of {what} for dates without a row: {_listed(np.sort(dates[~is_there]))}.")
     rows, mine = rows[is_there], mine[is_there]
+    is_replaced = np.zeros(len(rows), dtype=bool)
     columns = {}
     for name, new in overrides.columns.items():
         columns[name] = getattr(values, name).copy()
         is_given = ~np.isnan(new[mine])
         columns[name][rows[is_given]] = new[mine[is_given]]
-    return replace(values, **columns), len(rows)
+        is_replaced |= is_given
+    return replace(values, **columns), int(is_replaced.sum())
 
 
 def _refuse_repeats(overrides: Overrides) -> None:

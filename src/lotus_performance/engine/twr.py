@@ -117,6 +117,7 @@ class TimeWeightedReturn:
     local_days: DayReturns
     fx_return: FloatArray | None
     periods: list[PeriodReturn]
+    n_used_rows: int
     n_idle_days: int
     n_reset_days: int
     notes: list[str] = field(default_factory=list)
@@ -221,9 +222,15 @@ def time_weighted_return(
         local_days=calculation.local_days,
         fx_return=fx_return,
         periods=periods,
+        n_used_rows=int(is_requested.sum()),
         n_idle_days=int((calculation.days.is_idle & is_requested).sum()),
         n_reset_days=len(reset_rows),
-        notes=[*_order_notes(values), *notes, *_annualisation_notes(periods, annualization, calendar)],
+        notes=[
+            *_order_notes(values),
+            *_late_notes(used, windows),
+            *notes,
+            *_annualisation_notes(periods, annualization, calendar),
+        ],
         notices=_notices(values, calculation, is_before, is_requested, used.perf_date[cut_rows]),
     )
 
@@ -358,6 +365,12 @@ def _order_notes(values: DailyValues) -> list[str]:
     return ["Rows were not in date order; they were sorted by perf_date."] if values.is_reordered else []
 
 
+def _late_notes(used: DailyValues, windows: Sequence[Window]) -> list[str]:
+    last = max(window.end for window in windows)
+    n_late = len(used) - int(used.perf_date.searchsorted(last, side="right"))
+    return [f"Rows after {last}, the last day of all requested periods, were left out: {n_late}."] if n_late else []
+
+
 def _annualisation_notes(
     periods: Sequence[PeriodReturn], annualization: Annualization, calendar: np.busdaycalendar
 ) -> list[str]:
@@ -375,7 +388,9 @@ def _annualisation_notes(
         if buckets.ann_returns is None or np.isnan(buckets.ann_returns).any()
     ]
     if without:
-        notes.append(f"Buckets are annualised by the rules of periods, days never; not all are: {', '.join(without)}.")
+        notes.append(
+            f"Days have no rate per year, other buckets by the rules of periods; without one: {', '.join(without)}."
+        )
     return notes
 
 
@@ -416,7 +431,7 @@ def _notices(
     )
     add(
         "discontinuity",
-        "begin_mv differs from end_mv of the row before; the difference is in no return.",
+        "begin_mv differs from end_mv of the row before; the difference is in no return. A flow belongs in bod_cf.",
         used.perf_date[1:][is_jump & is_requested[1:] & is_requested[:-1]],
     )
     add(
@@ -426,7 +441,7 @@ def _notices(
     )
     add(
         "positive_fee",
-        "Management fees are negative by convention; a positive one raises the net return.",
+        "Management fees are negative by convention; a positive one raises the net return. Send it negative.",
         used.perf_date[(used.mgmt_fees > 0.0) & is_requested],
     )
     return notices

@@ -203,7 +203,7 @@ class Number(StrictField[float]):
     def fault(self, value: Any) -> Message | None:
         """Return what is wrong with a value."""
         if type(value) not in NUMBER_TYPES:
-            return NULL if value is None else Message("must be a number", "wrong_type")
+            return NULL if value is None else Message("must be a number, without quotes", "wrong_type")
         try:
             number = float(value)
         except OverflowError:

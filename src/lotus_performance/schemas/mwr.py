@@ -52,9 +52,10 @@ class MeasuringPeriodSchema(StrictSchema):
     @validates_schema(skip_on_field_errors=True)
     def require_details(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         """Require the dates of EXPLICIT and the length of ROLLING."""
-        for period, name in ((Period.EXPLICIT, "explicit"), (Period.ROLLING, "rolling")):
+        forms = ((Period.EXPLICIT, "explicit", "{start, end}"), (Period.ROLLING, "rolling", "{months} or {days}"))
+        for period, name, form in forms:
             if data["type"] is period and name not in data:
-                raise refuse([name], f"is required for {period}", "missing")
+                raise refuse([name], f"is required for {period}: {form}", "missing")
 
 
 class SolverSchema(StrictSchema):

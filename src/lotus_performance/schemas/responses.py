@@ -315,7 +315,7 @@ _TWR = _result(
     _audit(
         {
             "input_rows": "Rows sent.",
-            "used_rows": "Rows from the inception on.",
+            "used_rows": "Rows in at least one requested period.",
             "periods": "Periods with a return.",
         }
     ),

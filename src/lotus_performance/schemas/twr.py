@@ -54,7 +54,11 @@ def valuation_points(**kwargs: Any) -> Columns:
                 metadata={"description": "Flow after trading, in positive, inside `end_mv`.", "x-unit": "money"},
             ),
             "mgmt_fees": Number(
-                load_default=0.0, metadata={"description": "Management fees, negative.", "x-unit": "money"}
+                load_default=0.0,
+                metadata={
+                    "description": "Management fees, negative; paid out of the portfolio they stand in `eod_cf`, too.",
+                    "x-unit": "money",
+                },
             ),
         },
         identity="perf_date",
@@ -111,7 +115,7 @@ class TwrRequestSchema(RequestSchema):
         """Require a start for every EXPLICIT period."""
         if "report_start_date" in data:
             return
-        text = "is required for EXPLICIT without report_start_date"
+        text = "is required: EXPLICIT takes its start from here, or from report_start_date"
         without = [i for i, a in data["analyses"] if a["period"] is Period.EXPLICIT and "start" not in a]
         if without:
             raise ValidationError({"analyses": {i: {"start": [Message(text, "missing")]} for i in without}})

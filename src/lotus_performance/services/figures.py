@@ -46,8 +46,7 @@ class Rounding:
         return float(self.percent(np.array([fraction]))[0])
 
     def _rounded(self, numbers: FloatArray) -> FloatArray:
-        if not np.isfinite(numbers).all():
-            raise FigureOverflowError("A figure is too large for a number; check the amounts of the request.")
+        _finite(numbers)
         with np.errstate(over="ignore"):
             is_fine = np.abs(numbers) * 10.0**self.decimals < EXACT_INTEGERS
         if is_fine.all():
@@ -61,7 +60,13 @@ class Rounding:
         unit = Decimal(1).scaleb(-self.decimals)
         with localcontext(prec=MAX_PREC):
             rounded = [Decimal(n).scaleb(places).quantize(unit, ROUND_HALF_EVEN) for n in numbers.tolist()]
-        return self._rounded(np.array([float(number) for number in rounded]))
+        return _finite(np.array([float(number) for number in rounded])) + 0.0
+
+
+def _finite(numbers: FloatArray) -> FloatArray:
+    if not np.isfinite(numbers).all():
+        raise FigureOverflowError("A figure is too large for a number; check the amounts of the request.")
+    return numbers
 
 
 def figures_of(columns: Mapping[str, Sequence[Any] | FloatArray]) -> list[dict[str, Any]]:

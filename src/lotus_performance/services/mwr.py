@@ -64,7 +64,7 @@ def _start(request: MwrRequest) -> tuple[Day, list[Notice]]:
         return start, []
     if len(request.flows.date):
         first = request.flows.date.min()
-        detail = f"Nothing else gives the start: the opening value was taken to stand on the first flow's day, {first}."
+        detail = f"The opening value was taken to stand on the day of the first flow, {first}; send periods to say."
         return first, [Notice("start_from_first_flow", detail)]
     return request.as_of, []
 

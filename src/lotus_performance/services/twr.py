@@ -85,7 +85,7 @@ def calculate_twr(request: TwrRequest) -> Result:
         audit={
             "counts": {
                 "input_rows": len(request.values),
-                "used_rows": len(result.values),
+                "used_rows": result.n_used_rows,
                 "periods": len(result.periods),
             }
         },
@@ -215,6 +215,7 @@ class _Shape:
             columns["cumulative_return_pct_to_date"] = self.rounding.percent(buckets.cum_returns)
         if buckets.ann_returns is not None:
             columns["annualized_return_pct"] = self.rounding.percent(buckets.ann_returns)
+        columns = {name: column for name, column in columns.items() if not np.isnan(column).all()}
         if not with_working and not any(np.isnan(column).any() for column in columns.values()):
             return _summaries_text(buckets, columns)
         shaped: list[dict[str, Any]] = [

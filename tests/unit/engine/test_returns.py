@@ -187,6 +187,8 @@ def test_the_flows_of_the_caller_are_not_changed() -> None:
         pytest.param([CALM, SHORT_GAIN], 0.65, id="a long gain and a short gain"),
         pytest.param([SHORT_GAIN, CALM], 0.65, id="in either order"),
         pytest.param([CALM, SHORT_LOSS, SHORT_GAIN, CALM], 0.21, id="each leg compounds apart"),
+        pytest.param([(100.0, 1.0), SHORT_GAIN, CALM], 0.01 * 1.1 * 1.5 - 1.0, id="a long day that loses nearly all"),
+        pytest.param([(-100.0, -1.0), CALM, CALM], 1.21 * 1.99 - 1.0, id="a short day that earns nearly all"),
         pytest.param([SHORT_RUIN, SHORT_GAIN, CALM], -0.725, id="a short that has recovered meets a long day"),
     ],
 )
