@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from flask import abort
+from flask import Flask, abort
 from flask.testing import FlaskClient
 from werkzeug.exceptions import (
     BadRequest,
@@ -20,6 +20,7 @@ from werkzeug.exceptions import (
 
 from answers import CheckedClient
 from lotus_performance import errors
+from lotus_performance.api.errors import handle_unexpected
 from lotus_performance.api.problems import DOMAIN_PROBLEMS
 from lotus_performance.app import create_app
 from lotus_performance.settings import Settings
@@ -127,6 +128,12 @@ def test_mwr_engine_that_fails_unexpectedly_is_a_500_that_tells_nothing(
     assert "secret" not in answer.text
     assert "ZeroDivisionError" not in answer.text
     assert any("secret detail" in (record.exc_text or str(record.exc_info)) for record in caplog.records)
+
+
+def test_the_handler_of_bugs_lets_an_http_exception_through(app: Flask) -> None:
+    error = NotFound()
+    with app.test_request_context():
+        assert handle_unexpected(error) is error
 
 
 def test_a_bug_outside_of_a_calculation_is_a_500_that_tells_nothing() -> None:

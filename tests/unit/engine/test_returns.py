@@ -226,6 +226,12 @@ def test_the_linked_return(rows: list[Row], expected: float) -> None:
             [(0, LONG_RUIN, 1), (2, LONG_RUIN, 3)],
             id="1: twice",
         ),
+        pytest.param(
+            [(0.0, -50.0, 100.0), CALM],
+            [-1.5, -1.5],
+            [(0, LONG_RUIN, 2)],
+            id="1: the money that was lost is not new",
+        ),
         # The short turned positive.
         pytest.param([SHORT_TURNED], [1.5], [(0, SHORT_TURNED_POSITIVE, 1)], id="2: a short turns positive"),
         pytest.param([SHORT_TURNED, CALM], [1.5, 0.1], [(0, SHORT_TURNED_POSITIVE, 1)], id="2: any capital restarts"),
@@ -262,9 +268,16 @@ def test_the_linked_return(rows: list[Row], expected: float) -> None:
             [(3, BOTH_RUIN, 4)],
             id="3: two losses together",
         ),
+        pytest.param(
+            [CALM, (0.0, -350.0, -100.0), CALM],
+            [0.1, -2.65, -2.65],
+            [(1, BOTH_RUIN, 3)],
+            id="3: the money that was lost is not new",
+        ),
         pytest.param([CALM, SHORT_LOSS], [0.1, -1.0], [], id="3: not at exactly nothing"),
         # New capital opens a new chain.
         pytest.param([LOST, CALM, IDLE], [-1.0] * 3, [], id="4: everything lost stays lost"),
+        pytest.param([(0.0, 0.0, 100.0), CALM], [-1.0, -1.0], [], id="4: the money that was lost is not new"),
         pytest.param([CALM, LOST, PAID_IN], [0.1, -1.0, 0.2], [(2, NEW_CAPITAL, 2)], id="4: until new capital"),
         pytest.param(
             [LOST, ARRIVED_LATE, CALM], [-1.0, -1.0, 0.1], [(2, NEW_CAPITAL, 2)], id="4: also from the evening before"
@@ -335,6 +348,11 @@ def test_a_return_to_date_may_begin_anywhere() -> None:
     assert link_to_date(days_of(RUIN, CALM, CALM), 1, 3) == pytest.approx([0.1, 0.21])
 
 
+def test_an_irregular_return_to_date_may_begin_and_end_anywhere() -> None:
+    days = days_of(UNDEFINED, CALM, RUIN, CALM, PAID_IN, SHORT_RUIN)
+    assert link_to_date(days, 1, 5) == pytest.approx([0.1, -1.55, -1.55, 0.2])
+
+
 def test_a_loss_before_the_window_is_not_its_loss() -> None:
     days = days_of(CALM, SHORT_RUIN, CALM, CALM)
     assert link_window(days, 2, 4) == pytest.approx(0.21)
@@ -360,6 +378,10 @@ def test_a_long_day_after_the_window_does_not_cut_its_short_chain() -> None:
 
 def test_impacted_rows_are_counted_from_the_start_of_the_window() -> None:
     assert find_resets(days_of(CALM, CALM, RUIN, PAID_IN), 1, 4) == [Reset(2, LONG_RUIN, 2)]
+
+
+def test_rows_before_new_capital_are_counted_from_the_start_of_the_window() -> None:
+    assert find_resets(days_of(CALM, CALM, LOST, PAID_IN), 1, 4) == [Reset(3, NEW_CAPITAL, 2)]
 
 
 @pytest.mark.parametrize(

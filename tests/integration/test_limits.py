@@ -1,0 +1,101 @@
+"""What one request may cost: at the limit 200, beyond it a refusal before the work is done."""
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from lotus_performance.app import create_app
+from lotus_performance.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def small() -> FlaskClient:
+    """Return a client of a service with small limits."""
+    return create_app(Settings(max_rows=5, max_periods=12)).test_client()
+
+
+def periods(n: int) -> list[dict[str, Any]]:
+    return [{"period": "ITD", "frequencies": ["daily"], "label": f"p{i}"} for i in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "at_the_limit", "pointer"),
+    [
+        ({"output": {"include_timeseries": True}}, 4, "/output/include_timeseries"),
+        ({"precision_mode": "DECIMAL_STRICT"}, 2, "/precision_mode"),
+        ({}, 12, "/analyses"),
+    ],
+    ids=["working", "decimals", "periods"],
+)
+def test_rows_times_periods_are_bounded(
+    small: FlaskClient, example: Any, changes: dict[str, Any], at_the_limit: int, pointer: str
+) -> None:
+    body = example("twr_five_days") | changes
+    assert small.post("/performance/twr", json=body | {"analyses": periods(at_the_limit)}).status_code == 200
+    answer = small.post("/performance/twr", json=body | {"analyses": periods(at_the_limit + 1)})
+    assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, pointer)
+    assert answer.json["errors"][0]["code"] == "too_many"
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "code"),
+    [
+        ({"data_policy": {"ignore_days": [{"x": i} for i in range(1001)]}}, "/data_policy/ignore_days", "too_many"),
+        (
+            {"analyses": [{"period": "ITD", "frequencies": [f"x{i}" for i in range(65)]}]},
+            "/analyses/0/frequencies",
+            "too_many",
+        ),
+        ({"analyses": [{"period": "ITD", "frequencies": ["daily"] * 200_001}]}, "/analyses/0/frequencies", "too_long"),
+    ],
+    ids=["ignored-days", "frequencies", "repeated"],
+)
+def test_a_list_with_too_many_elements_is_refused_before_they_are_read(
+    client: FlaskClient, example: Any, changes: dict[str, Any], pointer: str, code: str
+) -> None:
+    answer = client.post("/performance/twr", json=example("twr_five_days") | changes)
+    assert answer.status_code == 422
+    assert [(fault["pointer"], fault["code"]) for fault in answer.json["errors"]] == [(pointer, code)]
+
+
+def test_repeated_elements_cost_nothing(client: FlaskClient, example: Any) -> None:
+    body = example("twr_five_days")
+    often = {"period": "ITD", "frequencies": ["daily"] * 100_000}
+    body["analyses"] = [often, *[{"period": "ITD", "frequencies": ["daily"]}] * 10_000]
+    assert client.post("/performance/twr", json=body).status_code == 200
+
+
+def test_only_the_unknown_members_that_are_shown_are_compared_with_known_ones(
+    client: FlaskClient, example: Any
+) -> None:
+    body = example("twr_five_days")
+    body["valuation_points"] = [{f"begin_{i}": 1 for i in range(20)}] * 2_000
+    answer = client.post("/performance/twr", json=body)
+    assert answer.status_code == 422
+    assert answer.json["errors_total"] == 2_000 * 23
+    assert len(answer.json["errors"]) == 100
+
+
+def test_a_dietz_rate_beyond_any_number_is_no_failure_of_ours(client: FlaskClient) -> None:
+    body = {
+        "portfolio_id": "P1",
+        "begin_mv": 6e-309,
+        "end_mv": 1,
+        "as_of": "2025-12-31",
+        "cash_flows": [],
+        "mwr_method": "MODIFIED_DIETZ",
+        "annualization": {"enabled": True, "basis": "ACT/ACT"},
+        "periods": {"type": "EXPLICIT", "explicit": {"start": "2024-12-31", "end": "2025-12-31"}},
+    }
+    answer = client.post("/performance/mwr", json=body)
+    assert (answer.status_code, answer.json["code"]) == (422, "not_computable.overflow")
+
+
+def test_negative_zero_is_zero_in_the_fingerprint(client: FlaskClient, example: Any) -> None:
+    def fingerprint(flow: float) -> str:
+        body = example("twr_five_days")
+        body["valuation_points"][0]["bod_cf"] = flow
+        return str(client.post("/performance/twr", json=body).json["meta"]["input_fingerprint"])
+
+    assert fingerprint(-0.0) == fingerprint(0.0)
