@@ -216,6 +216,17 @@ def test_ranges_are_linked_as_each_is_alone(values: DailyValues, cuts: list[int]
     assert found == [bool(reader.resets) for reader in readers]
 
 
+@given(hostile(), st.data())
+def test_what_one_range_has_found_misleads_no_other(values: DailyValues, data: st.DataObject) -> None:
+    days = day_returns(values, Basis.NET)
+    for _ in range(6):
+        first = data.draw(evenly(0, len(values) - 1))
+        stop = data.draw(evenly(first + 1, len(values)))
+        reader = Reader(values, first, stop)
+        assert resets_of(days, first, stop) == reader.resets
+        assert_agree(link_to_date(days, first, stop), reader.figures, reader.sizes)
+
+
 # Portfolios: a chain of values over some years, with flows and fees, all long or all short.
 
 
