@@ -376,6 +376,14 @@ def test_a_long_day_after_the_window_does_not_cut_its_short_chain() -> None:
     assert find_resets(days, 0, 1) == []
 
 
+def test_what_a_long_window_has_found_is_not_told_of_a_short_one() -> None:
+    days = days_of(SHORT_GAIN, RUIN, CALM, PAID_IN)
+    assert find_resets(days, 0, 4) == [Reset(1, LONG_RUIN, 3)]
+    assert find_resets(days, 0, 1) == []
+    assert find_resets(days, 0, 3) == [Reset(1, LONG_RUIN, 3)]
+    assert find_resets(days, 0, 2) == [Reset(1, LONG_RUIN, 2)]
+
+
 def test_impacted_rows_are_counted_from_the_start_of_the_window() -> None:
     assert find_resets(days_of(CALM, CALM, RUIN, PAID_IN), 1, 4) == [Reset(2, LONG_RUIN, 2)]
 

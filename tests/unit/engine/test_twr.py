@@ -259,6 +259,20 @@ def test_a_jump_at_the_edge_of_the_window_is_not_warned_of(start: str, end: str)
     assert warned(measure([WEEK[0], ("2025-01-31", 120.0, 121.0)], window(start, end))) == {}
 
 
+def test_a_jump_is_measured_against_the_two_values_that_it_parts() -> None:
+    rows = [("2025-01-30", 1e12, 1e12), ("2025-01-31", 1e12, 100.0, 0.0, 100.0 - 1e12), ("2025-02-03", 90.0, 90.0)]
+    assert warned(measure(rows)) == {"discontinuity": ("2025-02-03",)}
+
+
+def test_a_jump_within_the_window_is_warned_of_whatever_lies_before_it() -> None:
+    rows = [*WEEK[:2], ("2025-02-03", 120.0, 133.1)]
+    assert warned(measure(rows, window("2025-01-31", "2025-12-31"))) == {"discontinuity": ("2025-02-03",)}
+
+
+def test_nothing_after_nothing_is_no_jump() -> None:
+    assert warned(measure([("2025-01-30", 0.0, 0.0), ("2025-01-31", 0.0, 0.0)])) == {}
+
+
 def test_a_positive_fee_is_warned_of() -> None:
     assert warned(measure([(*WEEK[0], 0.0, 0.0, 1.0), (*WEEK[1], 0.0, 0.0, -1.0)])) == {"positive_fee": ("2025-01-30",)}
 
