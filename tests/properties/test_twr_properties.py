@@ -16,7 +16,6 @@ from lotus_performance.engine.returns import (
     Basis,
     DayReturns,
     day_returns,
-    find_resets,
     link_ranges,
     link_to_date,
     link_window,
@@ -163,7 +162,8 @@ def assert_agree(figures: Sequence[float] | FloatArray, expected: Sequence[float
 
 
 def resets_of(days: DayReturns, first: int, stop: int) -> list[tuple[int, str, int]]:
-    return [(reset.row, reset.reason.value, reset.impacted_rows) for reset in find_resets(days, first, stop)]
+    _, resets = link_window(days, first, stop)
+    return [(reset.row, reset.reason.value, reset.impacted_rows) for reset in resets]
 
 
 def fixed_examples() -> Iterator[DailyValues]:
@@ -217,7 +217,7 @@ def test_linking_is_that_of_a_reading_row_by_row(case: tuple[DailyValues, int, i
         event(reason)
     assert resets_of(days, first, stop) == reader.resets
     assert_agree(link_to_date(days, first, stop), reader.figures, reader.sizes)
-    assert_agree([link_window(days, first, stop)], reader.figures[-1:], reader.sizes[-1:])
+    assert_agree([link_window(days, first, stop)[0]], reader.figures[-1:], reader.sizes[-1:])
 
 
 @given(hostile(), st.lists(st.integers(0, MAX_ROWS), min_size=2, max_size=40, unique=True), st.booleans())
@@ -226,14 +226,15 @@ def test_ranges_are_linked_as_each_is_alone(values: DailyValues, cuts: list[int]
     first, stop = (edges[:-1:2], edges[1::2]) if has_gaps else (edges[:-1], edges[1:])
     days = day_returns(values, Basis.NET)
     readers = [Reader(values, *span) for span in zip(first.tolist(), stop.tolist(), strict=True)]
-    figures = link_ranges(days, first, stop)
+    figures, resets = link_ranges(days, first, stop)
     assert_agree(figures, [reader.figures[-1] for reader in readers], [reader.sizes[-1] for reader in readers])
-    found = [bool(find_resets(days, b, e)) for b, e in zip(first.tolist(), stop.tolist(), strict=True)]
-    assert found == [bool(reader.resets) for reader in readers]
+    assert {i: [tuple(reset) for reset in cuts] for i, cuts in resets.items()} == {
+        i: reader.resets for i, reader in enumerate(readers) if reader.resets
+    }
 
 
 @given(hostile(), st.data())
-def test_what_one_range_has_found_misleads_no_other(values: DailyValues, data: st.DataObject) -> None:
+def test_each_of_several_ranges_is_linked_as_it_is_alone(values: DailyValues, data: st.DataObject) -> None:
     days = day_returns(values, Basis.NET)
     for _ in range(6):
         first = data.draw(evenly(0, len(values) - 1))
@@ -438,8 +439,8 @@ def test_a_day_that_earns_nothing_may_be_left_out_with_its_flows(values: DailyVa
     days = day_returns(replace(values, end_mv=end_mv, mgmt_fees=fees), Basis.NET)
     assume(len(values) > 1)
     moving = day_returns(values.take(~is_still), Basis.NET)
-    assert link_window(days, 0, len(values)) == pytest.approx(
-        link_window(moving, 0, len(moving.returns)), rel=1e-10, abs=1e-10
+    assert link_window(days, 0, len(values))[0] == pytest.approx(
+        link_window(moving, 0, len(moving.returns))[0], rel=1e-10, abs=1e-10
     )
 
 

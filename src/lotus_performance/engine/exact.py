@@ -1,4 +1,4 @@
-"""DECIMAL_STRICT: the same figures in exact decimals, by one plain loop apart from the fast engine.
+"""DECIMAL_STRICT: the same figures in exact decimals, by plain loops apart from the fast engine.
 
 Arithmetic has 34 significant digits, those of IEEE 754 decimal128. What is told about the data (periods, notes,
 warnings) comes from the fast engine; every figure is calculated anew from the decimals of the request.
@@ -14,21 +14,20 @@ from numpy.typing import NDArray
 
 from lotus_performance.engine.day_count import WEEKDAYS, Annualization, count_days
 from lotus_performance.engine.mwr import MoneyWeightedReturn, MwrMethod
-from lotus_performance.engine.returns import Basis
+from lotus_performance.engine.returns import Basis, trace
 from lotus_performance.engine.series import FloatArray, IntArray
 from lotus_performance.engine.twr import Buckets, PeriodReturn, Span, TimeWeightedReturn
 from lotus_performance.errors import FigureOverflowError
 
 DECIMAL128 = Context(prec=34, rounding=ROUND_HALF_EVEN)
 CAPITAL_EPSILON = Decimal("1e-12")
-SHORT_RUIN = 2 + CAPITAL_EPSILON
 NEWTON_STEPS = 4
 """Each step doubles the digits of a root: 15 of the fast engine become 34 in two, with two to spare."""
 
 GUARD_DIGITS = 16
 """More digits than the powers of thousands of days can lose."""
 
-ZERO, ONE, TWO = Decimal(0), Decimal(1), Decimal(2)
+ZERO, ONE = Decimal(0), Decimal(1)
 ObjectArray = NDArray[np.object_]
 
 
@@ -114,7 +113,7 @@ def exact_days(rows: ExactRows, basis: Basis) -> list[ExactDay]:
 
 
 def exact_link(days: Sequence[ExactDay]) -> list[Decimal | None]:
-    """Return the linked return from the first day to each day, by the rules of `returns.link_to_date`.
+    """Return the linked return from the first day to each day, by the rule of `returns.trace`.
 
     Parameters
     ----------
@@ -126,30 +125,12 @@ def exact_link(days: Sequence[ExactDay]) -> list[Decimal | None]:
     list of Decimal or None
         Linked return to each day as a fraction; None before the first day that has a return.
     """
-    figures: list[Decimal | None] = []
-    long, short, has_long = ONE, ONE, False
-    figure: Decimal | None = None
-    is_lost = waits_for_new = False
     with localcontext(DECIMAL128):
-        for day in days:
-            if is_lost and day.capital and (day.has_new_capital or not waits_for_new):
-                long, short, has_long, is_lost = ONE, ONE, False, False
-            if is_lost or day.returns is None:
-                figures.append(figure)
-                continue
-            if day.capital > 0:
-                if short > SHORT_RUIN and not has_long:
-                    long, short = ONE, ONE
-                has_long = True
-                long *= day.factor
-            elif day.capital < 0:
-                short *= day.factor
-            figure = long * (TWO - short) - ONE
-            is_lost = long <= 0 or short <= 0 or (short > SHORT_RUIN and has_long)
-            # A short that turned positive has its capital: it waits for no other.
-            waits_for_new = not (long > 0 and short < 0)
-            figures.append(figure)
-    return figures
+        figures, _ = trace(
+            (((day.capital > 0) - (day.capital < 0), day.factor, day.has_new_capital) for day in days), ONE
+        )
+    n_before = next((i for i, day in enumerate(days) if day.returns is not None), len(days))
+    return [None] * n_before + figures[n_before:]
 
 
 def exact_time_weighted_return(

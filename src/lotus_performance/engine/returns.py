@@ -1,14 +1,15 @@
 """The day's return, and linking days over any window: two legs, resets, days without capital."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from lotus_performance.engine.series import BoolArray, DailyValues, FloatArray, IntArray
+from lotus_performance.engine.series import BoolArray, DailyValues, Figure, FloatArray, IntArray
 from lotus_performance.errors import FigureOverflowError
 
 CAPITAL_EPSILON = 1e-12
@@ -20,7 +21,7 @@ ROUNDING_EPSILON = 2.0**-50
 SHORT_RUIN = 2.0 + CAPITAL_EPSILON
 """Product of 1 - r from which a short leg has lost more than everything: more than rounding above 2."""
 
-_FIRST_SCAN = 64
+Number = TypeVar("Number", float, Decimal)
 
 
 class Basis(StrEnum):
@@ -39,8 +40,7 @@ class ResetReason(StrEnum):
     NEW_CAPITAL = "NCTRL_4"
 
 
-@dataclass(frozen=True)
-class Reset:
+class Reset(NamedTuple):
     """One cut of the chain: the row of the loss (of the restart for NEW_CAPITAL) and the rows it takes away."""
 
     row: int
@@ -101,26 +101,15 @@ class DayReturns:
         return np.asarray((self.sign == 0) & self.is_defined)
 
     @cached_property
-    def long_factor(self) -> FloatArray:
-        """Return the factor of the long leg.
+    def factor(self) -> FloatArray:
+        """Return the factor by which each day's leg grows.
 
         Returns
         -------
         ndarray of float64, shape (n,)
-            1 + r on long days, else 1.
+            1 + r on long days, 1 - r on short ones, 1 without capital.
         """
-        return 1.0 + np.where(self.sign > 0, self.returns, 0.0)
-
-    @cached_property
-    def short_factor(self) -> FloatArray:
-        """Return the factor of the short leg.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,)
-            1 - r on short days, else 1.
-        """
-        return 1.0 - np.where(self.sign < 0, self.returns, 0.0)
+        return 1.0 + np.where(self.sign != 0, self.sign * self.returns, 0.0)
 
     @cached_property
     def n_defined(self) -> IntArray:
@@ -142,62 +131,7 @@ class DayReturns:
         ndarray of int64, shape (n + 1,)
             Counts of days that are short or lose their whole capital, 0 first.
         """
-        return _count_before((self.sign < 0) | (self.long_factor <= 0.0))
-
-    @cached_property
-    def ended_chains(self) -> "dict[int, _Chain]":
-        """Return the chains found so far that end, by their first row.
-
-        Returns
-        -------
-        dict of int to chain
-            Filled by the functions that link ranges.
-        """
-        return {}
-
-    @cached_property
-    def n_short(self) -> IntArray:
-        """Return the number of short days before each row.
-
-        Returns
-        -------
-        ndarray of int64, shape (n + 1,)
-            Counts, 0 first.
-        """
-        return _count_before(self.sign < 0)
-
-    @cached_property
-    def next_loss(self) -> IntArray:
-        """Return the first row from each on that loses a leg's whole capital.
-
-        Returns
-        -------
-        ndarray of int64, shape (n + 1,)
-            Rows, n where there is none.
-        """
-        return _next_true((self.long_factor <= 0.0) | (self.short_factor <= 0.0))
-
-    @cached_property
-    def next_capital(self) -> IntArray:
-        """Return the first row from each on that has capital.
-
-        Returns
-        -------
-        ndarray of int64, shape (n + 1,)
-            Rows, n where there is none.
-        """
-        return _next_true(self.sign != 0)
-
-    @cached_property
-    def next_new_capital(self) -> IntArray:
-        """Return the first row from each on that has new capital.
-
-        Returns
-        -------
-        ndarray of int64, shape (n + 1,)
-            Rows, n where there is none.
-        """
-        return _next_true(self.has_new_capital)
+        return _count_before((self.sign < 0) | (self.factor <= 0.0))
 
 
 def day_returns(values: DailyValues, basis: Basis) -> DayReturns:
@@ -244,7 +178,7 @@ def day_returns(values: DailyValues, basis: Basis) -> DayReturns:
         returns = np.where(left == 0.0, 0.0, np.nan)
         np.divide(gain, np.abs(capital), out=returns, where=has_capital)
     # What is beyond any number is refused where it is linked: a day that no window asks for harms none.
-    returns[~np.isfinite(capital) | (has_capital & np.isnan(returns))] = np.inf
+    returns[~np.isfinite(capital)] = np.inf
     arrived = values.bod_cf != 0.0
     arrived[1:] |= values.eod_cf[:-1] != 0.0
     return DayReturns(gain, capital, returns, has_capital & arrived)
@@ -257,7 +191,7 @@ def _sum_without_noise(epsilon: float, *parts: FloatArray) -> FloatArray:
     return np.where(np.abs(total) <= epsilon * largest, 0.0, total)
 
 
-def link_ranges(days: DayReturns, first: IntArray, stop: IntArray) -> FloatArray:
+def link_ranges(days: DayReturns, first: IntArray, stop: IntArray) -> tuple[FloatArray, dict[int, list[Reset]]]:
     r"""Return the linked return of each of several ranges of rows.
 
     Parameters
@@ -269,8 +203,10 @@ def link_ranges(days: DayReturns, first: IntArray, stop: IntArray) -> FloatArray
 
     Returns
     -------
-    ndarray of float64, shape (k,)
+    linked : ndarray of float64, shape (k,)
         Linked return of each range as a fraction; NaN where no day has a return.
+    resets : dict of int to list of Reset
+        The cuts, by the position of the range; ranges without any are left out.
 
     Raises
     ------
@@ -283,22 +219,26 @@ def link_ranges(days: DayReturns, first: IntArray, stop: IntArray) -> FloatArray
     :math:`S = 2 - \prod (1 - r)` over the short ones, both after the last restart of the range.
     A range without short days and without a day that loses everything is one product; only the others are traced.
     """
+    resets: dict[int, list[Reset]] = {}
     if len(first) == 0:
-        return np.empty(0)
+        return np.empty(0), resets
     # Between two ranges lie rows of neither: each second section of the products is such a gap, and is dropped.
     edges = np.stack((first, np.minimum(stop, len(days.returns) - 1)), axis=1).ravel()
     with np.errstate(over="ignore", invalid="ignore"):
-        linked: FloatArray = np.multiply.reduceat(days.long_factor, edges)[::2] - 1.0
+        linked: FloatArray = np.multiply.reduceat(days.factor, edges)[::2] - 1.0
         if stop[-1] == len(days.returns):
-            linked[-1] = days.long_factor[first[-1] :].prod() - 1.0
+            linked[-1] = days.factor[first[-1] :].prod() - 1.0
         for i in np.flatnonzero(days.n_irregular[stop] > days.n_irregular[first]).tolist():
-            linked[i] = _linked_after_last_restart(days, int(first[i]), int(stop[i]))
+            figures, cuts = _trace(days, int(first[i]), int(stop[i]))
+            linked[i] = figures[-1]
+            if cuts:
+                resets[i] = cuts
     _refuse_overflow(linked)
     linked[days.n_defined[stop] == days.n_defined[first]] = np.nan
-    return linked
+    return linked, resets
 
 
-def link_window(days: DayReturns, first: int, stop: int) -> float:
+def link_window(days: DayReturns, first: int, stop: int) -> tuple[float, list[Reset]]:
     """Return the linked return of one range of rows.
 
     Parameters
@@ -310,15 +250,18 @@ def link_window(days: DayReturns, first: int, stop: int) -> float:
 
     Returns
     -------
-    float
+    linked : float
         Linked return as a fraction; NaN where no day has a return.
+    resets : list of Reset
+        The cuts, in order; none in the ordinary case.
 
     Raises
     ------
     FigureOverflowError
         The linked return is larger than a double.
     """
-    return float(link_ranges(days, np.array([first]), np.array([stop]))[0])
+    linked, resets = link_ranges(days, np.array([first]), np.array([stop]))
+    return float(linked[0]), resets.get(0, [])
 
 
 def link_to_date(days: DayReturns, first: int, stop: int) -> FloatArray:
@@ -342,138 +285,79 @@ def link_to_date(days: DayReturns, first: int, stop: int) -> FloatArray:
         A linked return is larger than a double.
     """
     linked: FloatArray = np.empty(stop - first)
-    with np.errstate(over="ignore", invalid="ignore"):
-        if days.n_irregular[stop] == days.n_irregular[first]:
-            np.subtract(np.cumprod(days.long_factor[first:stop]), 1.0, out=linked)
-        else:
-            long, short = np.ones(stop - first), np.ones(stop - first)
-            is_linked = np.zeros(stop - first, dtype=bool)
-            for chain in _chains(days, first, stop):
-                rows, part = slice(chain.first, chain.last + 1), slice(chain.first - first, chain.last + 1 - first)
-                is_linked[part] = True
-                long[part] = _products(days.long_factor[rows])
-                if days.n_short[rows.stop] > days.n_short[rows.start]:
-                    short[part] = _products(days.short_factor[rows])
-            # Between the end of a chain and the next restart the figure stands still.
-            standing = np.maximum.accumulate(np.where(is_linked, np.arange(stop - first), 0))
-            linked = _figures(long, short)[standing]
+    if days.n_irregular[stop] == days.n_irregular[first]:
+        with np.errstate(over="ignore"):
+            np.cumprod(days.factor[first:stop], out=linked)
+        linked -= 1.0
+    else:
+        linked[:] = _trace(days, first, stop)[0]
     _refuse_overflow(linked)
     linked[days.n_defined[first + 1 : stop + 1] == days.n_defined[first]] = np.nan
     return linked
 
 
-def find_resets(days: DayReturns, first: int, stop: int) -> list[Reset]:
-    """Return the cuts of the chain of a range of rows, in order.
+def trace(days: Iterable[tuple[int, Number, bool]], one: Number, first: int = 0) -> tuple[list[Number], list[Reset]]:
+    """Link days one by one: the rule for short days, losses of everything and restarts, for any kind of number.
 
     Parameters
     ----------
-    days : DayReturns
-        Returns of all rows.
-    first, stop : int
-        Half-open range.
+    days : iterable of tuple, length n
+        Sign of the capital, factor of the day's leg, and whether new capital arrived. A sign of 0 links nothing.
+    one : float or Decimal
+        The number 1.
+    first : int
+        Row of the first day.
 
     Returns
     -------
-    list of Reset
-        Empty in the ordinary case.
+    figures : list of float or Decimal, length n
+        Linked return to each day as a fraction, 0 before the first day with capital. It stands still from a loss of
+        everything to the restart.
+    resets : list of Reset
+        The cuts, in order.
     """
-    if days.n_irregular[stop] == days.n_irregular[first]:
-        return []
-    resets = []
-    for chain in _chains(days, first, stop):
-        if chain.reason is ResetReason.NEW_CAPITAL:
-            if chain.restart < stop:
-                resets.append(Reset(chain.restart, chain.reason, chain.restart - first))
-        elif chain.reason is not None:
-            resets.append(Reset(chain.last, chain.reason, chain.restart - first))
-    return resets
+    figures: list[Number] = []
+    resets: list[Reset] = []
+    figure, long, short = one - one, one, one
+    has_long = is_lost = False
+    loss, reason = 0, ResetReason.NEW_CAPITAL
+    for row, (sign, factor, has_new_capital) in enumerate(days, start=first):
+        # A short that turned positive has its capital: it waits for no other.
+        if sign and is_lost and (has_new_capital or reason is ResetReason.SHORT_TURNED_POSITIVE):
+            resets.append(Reset(row if reason is ResetReason.NEW_CAPITAL else loss, reason, row - first))
+            long, short, has_long, is_lost = one, one, False, False
+        if sign and not is_lost:
+            # No growth counts against a factor of 0, not even one beyond any number.
+            if sign < 0:
+                short = short * factor if factor else factor
+            else:
+                if short > SHORT_RUIN and not has_long:
+                    resets.append(Reset(row, ResetReason.NEW_CAPITAL, row - first))
+                    short = one
+                long, has_long = long * factor if factor else factor, True
+            left = 2 - short
+            figure = long * left - one if long and left else -one
+            if factor <= 0 or (short > SHORT_RUIN and has_long):
+                is_lost, loss, reason = True, row, _loss_reason(sign, factor)
+        figures.append(figure)
+    if is_lost and reason is not ResetReason.NEW_CAPITAL:
+        resets.append(Reset(loss, reason, len(figures)))
+    return figures, resets
 
 
-class _Chain(NamedTuple):
-    """Rows linked with one another: `first` to `last`; the figure then stands still until `restart`."""
-
-    first: int
-    last: int
-    restart: int
-    reason: ResetReason | None
-
-
-def _chains(days: DayReturns, first: int, stop: int) -> Iterator[_Chain]:
-    """Yield the chains of a range. A chain ends where a leg has lost its capital.
-
-    Where a chain that begins at a row ends does not depend on the range: what one range has found, others take.
-    """
-    while first < stop:
-        chain = days.ended_chains.get(first)
-        if chain is None:
-            chain = _chain_from(days, first, stop)
-            if chain.reason is not None:
-                days.ended_chains[first] = chain
-        if chain.last >= stop:
-            chain = _Chain(first, stop - 1, stop, None)
-        elif chain.restart > stop:
-            chain = chain._replace(restart=stop)
-        yield chain
-        first = chain.restart
+def _loss_reason(sign: int, factor: Figure) -> ResetReason:
+    """Return what a day lost; a loss of no more than everything is told when new capital arrives."""
+    if factor == 0:
+        return ResetReason.NEW_CAPITAL
+    if factor > 0:
+        return ResetReason.SHORT_RUIN
+    return ResetReason.LONG_RUIN if sign > 0 else ResetReason.SHORT_TURNED_POSITIVE
 
 
-def _chain_from(days: DayReturns, first: int, stop: int) -> _Chain:
-    """Return the chain that begins at a row, as far as it can be told from the rows before `stop`."""
-    loss = min(int(days.next_loss[first]), stop)
-    has_short = days.n_short[min(loss + 1, stop)] > days.n_short[first]
-    ruin = _first_short_ruin(days, first, loss) if has_short else len(days.returns)
-    if ruin < loss and days.sign[ruin] < 0:
-        return _Chain(first, ruin, int(days.next_new_capital[ruin + 1]), ResetReason.SHORT_RUIN)
-    if ruin <= loss and ruin < stop:
-        return _Chain(first, ruin - 1, ruin, ResetReason.NEW_CAPITAL)
-    if loss == stop:
-        return _Chain(first, stop - 1, stop, None)
-    if days.sign[loss] < 0 and days.short_factor[loss] < 0.0:
-        return _Chain(first, loss, int(days.next_capital[loss + 1]), ResetReason.SHORT_TURNED_POSITIVE)
-    lost_more_than_all = days.sign[loss] > 0 and days.long_factor[loss] < 0.0
-    reason = ResetReason.LONG_RUIN if lost_more_than_all else ResetReason.NEW_CAPITAL
-    return _Chain(first, loss, int(days.next_new_capital[loss + 1]), reason)
-
-
-def _first_short_ruin(days: DayReturns, first: int, loss: int) -> int:
-    """Return the first row at or before `loss` at which S < 0 meets a long row of the chain, else a row after it.
-
-    Scanned in growing pieces, so that many short chains cost no more than their own rows.
-    """
-    end = min(loss + 1, len(days.returns))
-    product, has_long, size = 1.0, False, _FIRST_SCAN
-    while first < end:
-        part = slice(first, min(first + size, end))
-        short_factor = days.short_factor[part].copy()
-        short_factor[0] *= product
-        with np.errstate(over="ignore", invalid="ignore"):  # beyond any number is beyond 2
-            products = np.cumprod(short_factor)
-        is_long_met = np.logical_or.accumulate(days.sign[part] > 0) | has_long
-        hits = np.flatnonzero((products > SHORT_RUIN) & is_long_met)
-        if len(hits):
-            return first + int(hits[0])
-        product, has_long = float(products[-1]), bool(is_long_met[-1])
-        first, size = part.stop, 2 * size
-    return end
-
-
-def _linked_after_last_restart(days: DayReturns, first: int, stop: int) -> float:
-    *_, chain = _chains(days, first, stop)
-    part = slice(chain.first, chain.last + 1)
-    return float(_figures(_products(days.long_factor[part]), _products(days.short_factor[part]))[-1])
-
-
-def _products(factors: FloatArray) -> FloatArray:
-    """Return the running products of a chain, of which only the last factor can be 0: no growth counts against it."""
-    products: FloatArray = np.asarray(np.cumprod(factors), dtype=np.float64)
-    if factors[-1] == 0.0:
-        products[-1] = 0.0
-    return products
-
-
-def _figures(long: FloatArray, short: FloatArray) -> FloatArray:
-    left = 2.0 - short
-    return np.where((long == 0.0) | (left == 0.0), -1.0, long * left - 1.0)
+def _trace(days: DayReturns, first: int, stop: int) -> tuple[list[float], list[Reset]]:
+    rows = slice(first, stop)
+    columns = (days.sign[rows].astype(int), days.factor[rows], days.has_new_capital[rows])
+    return trace(zip(*(column.tolist() for column in columns), strict=True), 1.0, first)
 
 
 def _refuse_overflow(linked: FloatArray) -> None:
@@ -483,9 +367,3 @@ def _refuse_overflow(linked: FloatArray) -> None:
 
 def _count_before(mask: BoolArray) -> IntArray:
     return np.concatenate(([0], np.cumsum(mask)))
-
-
-def _next_true(mask: BoolArray) -> IntArray:
-    n = len(mask)
-    rows = np.where(mask, np.arange(n), n)
-    return np.append(np.minimum.accumulate(rows[::-1])[::-1], n)

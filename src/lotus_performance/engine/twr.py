@@ -21,7 +21,6 @@ from lotus_performance.engine.returns import (
     DayReturns,
     Reset,
     day_returns,
-    find_resets,
     link_ranges,
     link_to_date,
     link_window,
@@ -199,7 +198,9 @@ def time_weighted_return(
     local_days = day_returns(used, basis)
     is_converted = is_requested & (local_days.sign != 0.0)
     fx_return = None if conversion is None else fx_returns(conversion, used.perf_date, is_converted)
-    calculation = _Calculation(used, basis, annualization, calendar, with_cumulative, with_fee_effect, fx_return)
+    calculation = _Calculation(
+        used, basis, local_days, annualization, calendar, with_cumulative, with_fee_effect, fx_return
+    )
     if fail_fast:
         _refuse_undefined_days(calculation, is_requested)
 
@@ -214,24 +215,22 @@ def time_weighted_return(
     if not periods:
         raise NoCapitalError("No requested period has a row with capital, so that there is no return to state.")
 
-    reset_rows = np.unique([reset.row for period in periods for reset in period.resets]).astype(np.int64)
-    cut_rows = np.union1d(reset_rows, np.array(calculation.cut_rows, dtype=np.int64))
     return TimeWeightedReturn(
         values=used,
         days=calculation.days,
-        local_days=calculation.local_days,
+        local_days=local_days,
         fx_return=fx_return,
         periods=periods,
         n_used_rows=int(is_requested.sum()),
         n_idle_days=int((calculation.days.is_idle & is_requested).sum()),
-        n_reset_days=len(reset_rows),
+        n_reset_days=int(calculation.is_reset.sum()),
         notes=[
             *_order_notes(values),
             *_late_notes(used, windows),
             *notes,
             *_annualisation_notes(periods, annualization, calendar),
         ],
-        notices=_notices(values, calculation, is_before, is_requested, used.perf_date[cut_rows]),
+        notices=_notices(values, calculation, is_before, is_requested),
     )
 
 
@@ -242,6 +241,7 @@ class _Calculation:
         self,
         values: DailyValues,
         basis: Basis,
+        local_days: DayReturns,
         annualization: Annualization,
         calendar: np.busdaycalendar,
         with_cumulative: bool,
@@ -253,22 +253,24 @@ class _Calculation:
         self.calendar = calendar
         self.with_cumulative = with_cumulative
         self.fx_return = fx_return
-        self.cut_rows: list[int] = []
-        self.local_days = day_returns(values, basis)
-        self.days = self._converted(self.local_days)
+        self.is_reset = np.zeros(len(values), dtype=bool)
+        self.is_bucket_reset = np.zeros(len(values), dtype=bool)
+        self.basis = basis
+        self.local_days = local_days
+        self.days = self._converted(local_days)
         other = Basis.GROSS if basis is Basis.NET else Basis.NET
-        self.by_basis = (
-            {basis: self.days, other: self._converted(day_returns(values, other))} if with_fee_effect else {}
-        )
+        self.other_days = self._converted(day_returns(values, other)) if with_fee_effect else None
 
     def _converted(self, days: DayReturns) -> DayReturns:
         return days if self.fx_return is None else in_report_currency(days, self.fx_return)
 
     def period_return(self, window: Window, first: int, stop: int) -> PeriodReturn:
         """Return the figures of one window that has a return."""
-        linked = link_window(self.days, first, stop)
-        local = linked if self.fx_return is None else link_window(self.local_days, first, stop)
-        resets = find_resets(self.days, first, stop)
+        linked, resets = link_window(self.days, first, stop)
+        self.is_reset[[reset.row for reset in resets]] = True
+        local = linked if self.fx_return is None else link_window(self.local_days, first, stop)[0]
+        other = None if self.other_days is None else link_window(self.other_days, first, stop)[0]
+        net, gross = (linked, other) if self.basis is Basis.NET else (other, linked)
         to_date = link_to_date(self.days, first, stop) if self.with_cumulative else None
         # Arrays of one element: a period is annualised by the very rule of the buckets.
         span = self._measured(np.array([window.start]), np.array([window.end]), np.array([stop]))
@@ -282,8 +284,8 @@ class _Calculation:
             fx=0.0 if self.fx_return is None else _currency_return(linked, local),
             ann_return=None if ann_return is None or np.isnan(ann_return[0]) else float(ann_return[0]),
             span=span,
-            gross=link_window(self.by_basis[Basis.GROSS], first, stop) if self.by_basis else None,
-            net=link_window(self.by_basis[Basis.NET], first, stop) if self.by_basis else None,
+            gross=None if other is None else gross,
+            net=None if other is None else net,
             resets=resets,
             buckets={each: self._buckets(each, window, first, stop, to_date) for each in window.frequencies},
         )
@@ -297,14 +299,12 @@ class _Calculation:
         cumulative = None if to_date is None else to_date[end - 1 - first]
         if frequency is Frequency.DAILY:
             return Buckets(frequency, calendar_start, begin, end, self.days.returns[first:stop], cumulative)
-        linked = link_ranges(self.days, begin, end)
+        linked, resets = link_ranges(self.days, begin, end)
+        self.is_bucket_reset[[reset.row for cuts in resets.values() for reset in cuts]] = True
         span = self._measured(np.maximum(calendar_start, window.start), np.minimum(calendar_end, window.end), end)
-        cut = self.days.n_irregular[end] > self.days.n_irregular[begin]
-        for i in np.flatnonzero(cut).tolist():
-            resets = find_resets(self.days, int(begin[i]), int(end[i]))
-            self.cut_rows += [reset.row for reset in resets]
-            cut[i] = bool(resets)
-        ann_returns = self._annualised(linked, span, cut)
+        has_reset = np.zeros(len(begin), dtype=bool)
+        has_reset[list(resets)] = True
+        ann_returns = self._annualised(linked, span, has_reset)
         return Buckets(frequency, calendar_start, begin, end, linked, cumulative, ann_returns, span)
 
     def _measured(self, start: DateArray, end: DateArray, stop: IntArray) -> Span:
@@ -407,7 +407,6 @@ def _notices(
     calculation: _Calculation,
     is_before: BoolArray,
     is_requested: BoolArray,
-    reset_dates: DateArray,
 ) -> list[Notice]:
     used, days = calculation.values, calculation.days
     notices = []
@@ -437,7 +436,7 @@ def _notices(
     add(
         "reset",
         "Capital was lost or a new chain was opened; returns are linked from the last restart on.",
-        reset_dates,
+        used.perf_date[calculation.is_reset | calculation.is_bucket_reset],
     )
     add(
         "positive_fee",

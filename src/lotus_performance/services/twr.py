@@ -232,7 +232,7 @@ class _Shape:
         """Return how the return of each day comes about."""
         days = self.days
         gain, capital, returns = days.gain[rows], days.capital[rows], days.returns[rows]
-        factor = days.long_factor[rows] * days.short_factor[rows]
+        factor = days.factor[rows]
         if self.exact_days:
             exact = self.exact_days[rows]
             gain, capital, returns, factor = (

@@ -8,7 +8,6 @@ from lotus_performance.engine.returns import (
     Reset,
     ResetReason,
     day_returns,
-    find_resets,
     link_ranges,
     link_to_date,
     link_window,
@@ -50,7 +49,7 @@ def days_of(*rows: Row, basis: Basis = Basis.NET) -> DayReturns:
 
 
 def linked(*rows: Row) -> float:
-    return link_window(days_of(*rows), 0, len(rows))
+    return link_window(days_of(*rows), 0, len(rows))[0]
 
 
 def to_date(*rows: Row) -> list[float]:
@@ -58,7 +57,7 @@ def to_date(*rows: Row) -> list[float]:
 
 
 def resets(*rows: Row) -> list[tuple[int, ResetReason, int]]:
-    found = find_resets(days_of(*rows), 0, len(rows))
+    _, found = link_window(days_of(*rows), 0, len(rows))
     return [(reset.row, reset.reason, reset.impacted_rows) for reset in found]
 
 
@@ -144,10 +143,9 @@ def test_days_without_a_return_are_undefined() -> None:
     assert days_of(CALM, IDLE, UNDEFINED).is_defined.tolist() == [True, True, False]
 
 
-def test_each_leg_has_its_own_factors() -> None:
+def test_the_legs_grow_by_factors_of_opposite_sign() -> None:
     days = days_of(CALM, SHORT_LOSS, IDLE, UNDEFINED)
-    assert days.long_factor.tolist() == [1.1, 1.0, 1.0, 1.0]
-    assert days.short_factor.tolist() == [1.0, 2.0, 1.0, 1.0]
+    assert days.factor.tolist() == [1.1, 2.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -355,41 +353,41 @@ def test_an_irregular_return_to_date_may_begin_and_end_anywhere() -> None:
 
 def test_a_loss_before_the_window_is_not_its_loss() -> None:
     days = days_of(CALM, SHORT_RUIN, CALM, CALM)
-    assert link_window(days, 2, 4) == pytest.approx(0.21)
-    assert find_resets(days, 2, 4) == []
+    assert link_window(days, 2, 4)[0] == pytest.approx(0.21)
+    assert link_window(days, 2, 4)[1] == []
 
 
 def test_a_loss_after_the_window_is_not_its_loss() -> None:
     days = days_of(SHORT_GAIN, CALM, SHORT_RUIN)
-    assert link_window(days, 0, 2) == pytest.approx(0.65)
-    assert find_resets(days, 0, 2) == []
+    assert link_window(days, 0, 2)[0] == pytest.approx(0.65)
+    assert link_window(days, 0, 2)[1] == []
 
 
 def test_a_restart_after_the_window_does_not_count() -> None:
     days = days_of(RUIN, CALM, PAID_IN)
-    assert find_resets(days, 0, 2) == [Reset(0, LONG_RUIN, 2)]
+    assert link_window(days, 0, 2)[1] == [Reset(0, LONG_RUIN, 2)]
 
 
 def test_a_long_day_after_the_window_does_not_cut_its_short_chain() -> None:
     days = days_of(SHORT_RUIN, CALM)
-    assert link_window(days, 0, 1) == pytest.approx(-2.5)
-    assert find_resets(days, 0, 1) == []
+    assert link_window(days, 0, 1)[0] == pytest.approx(-2.5)
+    assert link_window(days, 0, 1)[1] == []
 
 
 def test_what_a_long_window_has_found_is_not_told_of_a_short_one() -> None:
     days = days_of(SHORT_GAIN, RUIN, CALM, PAID_IN)
-    assert find_resets(days, 0, 4) == [Reset(1, LONG_RUIN, 3)]
-    assert find_resets(days, 0, 1) == []
-    assert find_resets(days, 0, 3) == [Reset(1, LONG_RUIN, 3)]
-    assert find_resets(days, 0, 2) == [Reset(1, LONG_RUIN, 2)]
+    assert link_window(days, 0, 4)[1] == [Reset(1, LONG_RUIN, 3)]
+    assert link_window(days, 0, 1)[1] == []
+    assert link_window(days, 0, 3)[1] == [Reset(1, LONG_RUIN, 3)]
+    assert link_window(days, 0, 2)[1] == [Reset(1, LONG_RUIN, 2)]
 
 
 def test_impacted_rows_are_counted_from_the_start_of_the_window() -> None:
-    assert find_resets(days_of(CALM, CALM, RUIN, PAID_IN), 1, 4) == [Reset(2, LONG_RUIN, 2)]
+    assert link_window(days_of(CALM, CALM, RUIN, PAID_IN), 1, 4)[1] == [Reset(2, LONG_RUIN, 2)]
 
 
 def test_rows_before_new_capital_are_counted_from_the_start_of_the_window() -> None:
-    assert find_resets(days_of(CALM, CALM, LOST, PAID_IN), 1, 4) == [Reset(3, NEW_CAPITAL, 2)]
+    assert link_window(days_of(CALM, CALM, LOST, PAID_IN), 1, 4)[1] == [Reset(3, NEW_CAPITAL, 2)]
 
 
 @pytest.mark.parametrize(
@@ -406,13 +404,13 @@ def test_rows_before_new_capital_are_counted_from_the_start_of_the_window() -> N
 )
 def test_ranges_are_linked_each_over_its_own_rows(first: list[int], stop: list[int], expected: list[float]) -> None:
     days = days_of(CALM, CALM, (100.0, 90.0), CALM, PAID_IN)
-    figures = link_ranges(days, np.array(first, dtype=int), np.array(stop, dtype=int))
+    figures, _ = link_ranges(days, np.array(first, dtype=int), np.array(stop, dtype=int))
     assert figures == pytest.approx(expected, rel=1e-13)
 
 
 def test_ranges_with_and_without_a_return_do_not_touch_one_another() -> None:
     days = days_of(CALM, UNDEFINED, SHORT_RUIN, LOST, PAID_IN, IDLE, UNDEFINED)
-    figures = link_ranges(days, np.array([0, 1, 2, 3, 5, 6]), np.array([1, 2, 3, 5, 6, 7]))
+    figures, _ = link_ranges(days, np.array([0, 1, 2, 3, 5, 6]), np.array([1, 2, 3, 5, 6, 7]))
     assert figures == pytest.approx([0.1, np.nan, -2.5, 0.2, 0.0, np.nan], nan_ok=True)
 
 
@@ -420,6 +418,7 @@ def test_many_small_losses_are_not_the_loss_of_everything() -> None:
     rows = [(100.0, 1.0)] * 400
     assert linked(*rows) == -1.0
     assert resets(*rows, PAID_IN) == []
+    assert resets(*rows, SHORT_GAIN, PAID_IN) == []
 
 
 @pytest.mark.parametrize("row", [(1e-200, 1e200), (-1e-200, 1e200), (-1e-200, -1e200)], ids=["long", "short", "ruin"])
