@@ -4,9 +4,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from lotus_performance.engine.requests import TRADING_CALENDARS
 from lotus_performance.services.calendars import _sessions
 
 YEAR = {
@@ -77,6 +79,34 @@ def test_years_without_known_sessions_are_counted_in_weekdays_and_a_warning_says
         client, "XHKG", valuation_points=rows, performance_start_date="1800-01-01", report_end_date="1800-12-31"
     )
     assert codes(answer) == ["calendar_unavailable"]
+
+
+@pytest.mark.parametrize("name", TRADING_CALENDARS)
+def test_the_sessions_of_every_listed_exchange_are_known(name: str) -> None:
+    days = np.arange(np.datetime64("2024-01-01"), np.datetime64("2025-01-01"))
+    assert 230 <= np.is_busday(days, busdaycal=_sessions(name, "2024", "2024")).sum() <= 262
+
+
+def test_a_failure_of_the_library_is_told_apart_from_unknown_years(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any, **options: Any) -> Any:
+        raise NotImplementedError
+
+    monkeypatch.setattr("exchange_calendars.get_calendar", fail)
+    answer = answer_with(client, "XNYS")
+    assert rate(answer) == rate(answer_with(client, None))
+    assert codes(answer) == ["calendar_unavailable"]
+    assert "the library" in answer["diagnostics"]["warnings"][0]["detail"]
+
+
+def test_years_before_the_first_that_the_library_knows_are_named(client: FlaskClient) -> None:
+    rows = [{"perf_date": f"1950-{day}", "begin_mv": 100.0, "end_mv": 100.0} for day in ("01-01", "12-31")]
+    answer = answer_with(
+        client, "XHKG", valuation_points=rows, performance_start_date="1950-01-01", report_end_date="1950-12-31"
+    )
+    assert codes(answer) == ["calendar_unavailable"]
+    assert "not known for all years from 1950-01-01 to 1950-12-31" in answer["diagnostics"]["warnings"][0]["detail"]
 
 
 def test_decimals_count_the_same_days(client: FlaskClient) -> None:
