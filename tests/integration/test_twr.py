@@ -893,6 +893,20 @@ def test_the_currency_of_the_portfolio(twr: Post, changes: Body, base: float) ->
     assert base_of(twr(**both(**changes))) == base
 
 
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"currency": ..., "fx": {"rates": [*RATES, rate("2025-01-01", 2.0, "GBP")]}}, "fx ("),
+        ({"currency": "USD", "hedging": {"series": [hedge(FRIDAY, 1.0)]}}, "fx and hedging ("),
+    ],
+    ids=["taken-to-be-the-report-currency", "sent-as-the-report-currency"],
+)
+def test_rates_that_convert_nothing_are_named_with_the_remedy(twr: Post, changes: Body, named: str) -> None:
+    detail = warning(twr(**both(**changes)), "no_effect")["detail"]
+    assert f": {named}" in detail
+    assert "in USD, the report currency; send currency" in detail
+
+
 def test_an_unknown_currency_of_the_portfolio_is_refused(refusal: Post) -> None:
     rates = [*RATES, rate("2025-01-01", 2.0, "GBP")]
     found = refusal(**both(currency=..., report_ccy=..., fx={"rates": rates}))

@@ -1,6 +1,7 @@
 """The answer to a time-weighted return."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import MAX_PREC, localcontext
 from typing import Any
 
@@ -32,7 +33,8 @@ def calculate_twr(request: TwrRequest) -> Result:
     policy = request.policy or DataPolicy()
     applied = apply_policy(request.values, policy, request.portfolio_id)
     windows = resolve_windows(request.analyses, request.anchor, request.inception)
-    conversion, notices = _conversion(request)
+    conversion, notices, idle = _conversion(request)
+    request = replace(request, no_effect=(*request.no_effect, *idle))
     start, end = min(window.start for window in windows), max(window.end for window in windows)
     calendar, unavailable = _calendar(request, start, end)
     result = time_weighted_return(
@@ -116,13 +118,16 @@ def _refuse_inexact(request: TwrRequest) -> None:
         )
 
 
-def _conversion(request: TwrRequest) -> tuple[Conversion | None, list[Notice]]:
-    """Return how to convert returns into the report currency, None where nothing is to be converted."""
+def _conversion(request: TwrRequest) -> tuple[Conversion | None, list[Notice], list[str]]:
+    """Return how to convert returns into the report currency, None where nothing is to be converted.
+
+    Beside it warnings, and the members that change nothing, each with the reason.
+    """
     if request.currency_mode is not CurrencyMode.BOTH:
-        return None, []
+        return None, [], []
     if request.rates is None:
         detail = "currency_mode BOTH needs an fx block; without one the returns are those of one currency."
-        return None, [Notice("fx_missing_base_only", detail)]
+        return None, [Notice("fx_missing_base_only", detail)], []
     ccy = portfolio_currency(request.currency, request.report_ccy, request.rates)
     if ccy is None:
         raise FxRateMissingError(
@@ -130,8 +135,10 @@ def _conversion(request: TwrRequest) -> tuple[Conversion | None, list[Notice]]:
             faults=[Fault(("currency",), "is needed to choose among the rates")],
         )
     if ccy == request.report_ccy:
-        return None, []
-    return Conversion(ccy, request.rates, request.hedges), []
+        members = "fx" if request.hedges is None else "fx and hedging"
+        reason = f"the portfolio is taken to be in {ccy}, the report currency; send currency if it is in another"
+        return None, [], [f"{members} ({reason})"]
+    return Conversion(ccy, request.rates, request.hedges), [], []
 
 
 def _outliers(
