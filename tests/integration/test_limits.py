@@ -48,8 +48,13 @@ def test_rows_times_periods_are_bounded(
             "too_many",
         ),
         ({"analyses": [{"period": "ITD", "frequencies": ["daily"] * 200_001}]}, "/analyses/0/frequencies", "too_long"),
+        (
+            {"data_policy": {"ignore_days": [{"entity_id": f"{i}", "dates": [1] * 50_000} for i in range(4)]}},
+            "/data_policy/ignore_days",
+            "too_long",
+        ),
     ],
-    ids=["ignored-days", "frequencies", "repeated"],
+    ids=["ignored-days", "frequencies", "repeated", "repeated-in-several"],
 )
 def test_a_list_with_too_many_elements_is_refused_before_they_are_read(
     client: FlaskClient, example: Any, changes: dict[str, Any], pointer: str, code: str
@@ -75,6 +80,17 @@ def test_only_the_unknown_members_that_are_shown_are_compared_with_known_ones(
     assert answer.status_code == 422
     assert answer.json["errors_total"] == 2_000 * 23
     assert len(answer.json["errors"]) == 100
+
+
+def test_the_nearest_name_is_looked_for_when_it_is_shown(
+    client: FlaskClient, example: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = []
+    monkeypatch.setattr("difflib.get_close_matches", lambda *names, **options: compared.append(names) or [])
+    ignored = [{f"entity_{i}_{j}": 1 for j in range(20)} for i in range(100)]
+    answer = client.post("/performance/twr", json=example("twr_five_days") | {"data_policy": {"ignore_days": ignored}})
+    assert answer.json["errors_total"] == 100 * 23
+    assert len(compared) <= 100
 
 
 def test_a_dietz_rate_beyond_any_number_is_no_failure_of_ours(client: FlaskClient) -> None:

@@ -1,25 +1,38 @@
 """Messages of invalid documents: each with a stable code, and where it stands as a JSON pointer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 Row = Mapping[str, str]
 
 
 class Message(str):
-    """Text of one fault; `code` is stable, `row` identifies the row, `n_faults` faults stand behind it."""
+    """Text of one fault; `code` is stable, `row` identifies the row, `n_faults` faults stand behind it.
+
+    `hint` gives the end of the text. It is asked for when the message is shown: of many faults, few are.
+    """
 
     code: str
     row: Row
     n_faults: int
+    hint: Callable[[], str]
 
-    def __new__(cls, text: str, code: str, row: Row | None = None, n_faults: int = 1) -> "Message":
+    def __new__(
+        cls, text: str, code: str, row: Row | None = None, n_faults: int = 1, hint: Callable[[], str] = str
+    ) -> "Message":
         """Make a message out of its text."""
         message = super().__new__(cls, text)
         message.code = code
         message.row = row or {}
         message.n_faults = n_faults
+        message.hint = hint
         return message
+
+    def __str__(self) -> str:
+        return super().__str__() + self.hint()
+
+    def __repr__(self) -> str:
+        return repr(str(self))
 
 
 class PlacedMessage(NamedTuple):

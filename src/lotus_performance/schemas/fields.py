@@ -6,7 +6,7 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from itertools import islice
@@ -339,7 +339,7 @@ class Distinct(StrictField[list[Placed]]):
         "wrong_type": "must be a list",
         "empty": "must not be empty",
         "too_many": "holds more than {limit} different elements",
-        "too_long": "holds {count} elements; at most {limit} are allowed",
+        "too_long": "holds {count} elements, those of lists in it counted; at most {limit} are allowed",
     }
 
     def __init__(
@@ -363,8 +363,15 @@ class Distinct(StrictField[list[Placed]]):
             raise self.make_error("wrong_type")
         if not value and not self.allow_empty:
             raise self.make_error("empty")
-        if len(value) > self.LONGEST:
-            raise self.make_error("too_long", count=len(value), limit=self.LONGEST)
+        count = len(value) + sum(
+            len(member)
+            for element in value
+            if type(element) is dict
+            for member in element.values()
+            if type(member) is list and len(member) <= self.LONGEST  # a longer one is refused by itself
+        )
+        if count > self.LONGEST:
+            raise self.make_error("too_long", count=count, limit=self.LONGEST)
         loaded, faults = [], {}
         for i in self._first_positions(value):
             try:
@@ -379,22 +386,25 @@ class Distinct(StrictField[list[Placed]]):
         """Return where each different element stands first; refuse too many before any of them is read."""
         most = self.most(limits_of(self))
         most_forms = most if self.identity is None else most * self.FORMS
-        first: dict[str, int] = {}
-        identities: set[str] = set()
+        first: dict[Hashable, int] = {}
+        identities: set[Hashable] = set()
         for i, element in enumerate(value):
-            form = _canonical_text(element)
+            form = _form(element)
             if form in first:
                 continue
             first[form] = i
             if self.identity is not None:
-                identities.add(_canonical_text(self.identity(element)))
+                identities.add(_form(self.identity(element)))
             if len(first) > most_forms or len(identities) > most:
                 raise self.make_error("too_many", limit=most)
         return list(first.values())
 
 
-def _canonical_text(element: Any) -> str:
-    return json.dumps(element, default=str, sort_keys=True)
+def _form(element: Any) -> Hashable:
+    """Return what equal elements have in common; a list or object has its canonical text."""
+    if isinstance(element, list | dict):
+        return json.dumps(element, default=str, sort_keys=True)
+    return type(element), element
 
 
 class Table:
@@ -571,15 +581,15 @@ class Columns(StrictField[Table]):
         """Return every fault of rows of which some are no objects, lack members or have unknown ones."""
         return self._collect((i, name, message) for i, row in enumerate(rows) for name, message in self._of_row(row))
 
-    def _of_row(self, row: Any) -> Iterator[tuple[str | None, Message | None]]:
-        """Yield the faults of a row; unknown members without a message, which takes a search for the nearest name."""
+    def _of_row(self, row: Any) -> Iterator[tuple[str | None, Message]]:
+        """Yield the faults of a row."""
         if type(row) is not dict:
             yield None, Message("must be an object", "wrong_type")
             return
         tag = self._tag(row)
         for name in row:
             if name not in self.columns:
-                yield name, None
+                yield name, unknown_member(name, self.columns)
         for name, column in self.columns.items():
             if name in row:
                 fault = column.fault(row[name])
@@ -592,14 +602,13 @@ class Columns(StrictField[Table]):
         rows = (dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True))
         return self._collect((i, name, message) for i, row in enumerate(rows) for name, message in self._of_row(row))
 
-    def _collect(self, faults: Iterable[tuple[int, str | None, Message | None]]) -> ValidationError:
+    def _collect(self, faults: Iterable[tuple[int, str | None, Message]]) -> ValidationError:
         messages: dict[Any, Any] = {}
         limit = limits_of(self).max_errors
         n = 0
         for n, (i, name, message) in enumerate(faults, start=1):
             if n <= limit:
                 place = messages.setdefault(i, {})
-                message = message or unknown_member(str(name), self.columns)
                 place.setdefault("_schema" if name is None else name, []).append(message)
         if n > limit:
             messages["_schema"] = [unreported(n - limit)]
@@ -612,9 +621,13 @@ class Columns(StrictField[Table]):
 
 def unknown_member(name: str, known: Mapping[str, Any]) -> Message:
     """Return the message of a member that does not exist, naming the nearest that does."""
-    nearest = difflib.get_close_matches(name[:MAX_LABEL_LENGTH], known, n=1, cutoff=0.5)
-    hint = f"did you mean `{nearest[0]}`?" if nearest else f"known members are {', '.join(known)}"
-    return Message(f"`{name[:MAX_LABEL_LENGTH]}` is not a member here; {hint}", "unknown")
+    shown = name[:MAX_LABEL_LENGTH]
+
+    def hint() -> str:
+        nearest = difflib.get_close_matches(shown, known, n=1, cutoff=0.5)
+        return f"; did you mean `{nearest[0]}`?" if nearest else f"; known members are {', '.join(known)}"
+
+    return Message(f"`{shown}` is not a member here", "unknown", hint=hint)
 
 
 def limits_of(owner: Any) -> Limits:
