@@ -15,6 +15,9 @@ MAX_NESTING = 32
 MAX_EXPONENT = 400
 """Doubles end at 1e-324; decimals would carry a smaller exponent along through all products."""
 
+MAX_NUMBER_LENGTH = 400
+"""Characters of an exact decimal: arithmetic takes longer with each digit, and no amount has as many."""
+
 
 class MalformedJsonError(ValueError):
     """The text is no JSON document, or one that two parsers could read differently."""
@@ -46,6 +49,10 @@ def load_exact_json(text: bytes) -> Any:
 
 def _amount(text: str) -> Decimal:
     """Return a number exactly, 0 for what doubles would read as 0 by far; larger ones `load_json` has refused."""
+    if len(text) > MAX_NUMBER_LENGTH:
+        raise MalformedJsonError(
+            f"A number has {len(text)} characters; DECIMAL_STRICT takes at most {MAX_NUMBER_LENGTH}."
+        )
     try:
         number = Decimal(text)
     except InvalidOperation:  # an exponent that decimals do not have

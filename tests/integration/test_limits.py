@@ -1,5 +1,6 @@
 """What one request may cost: at the limit 200, beyond it a refusal before the work is done."""
 
+import json
 from typing import Any
 
 import pytest
@@ -91,6 +92,17 @@ def test_the_nearest_name_is_looked_for_when_it_is_shown(
     answer = client.post("/performance/twr", json=example("twr_five_days") | {"data_policy": {"ignore_days": ignored}})
     assert answer.json["errors_total"] == 100 * 23
     assert len(compared) <= 100
+
+
+def test_a_number_of_many_digits_is_refused_under_decimal_strict_alone(client: FlaskClient, example: Any) -> None:
+    def answer(mode: str) -> tuple[int, str | None]:
+        body = json.dumps(example("twr_five_days") | {"precision_mode": mode})
+        many = body.replace("1000000.0", f"1000000.{'0' * 500}1", 1)
+        found = client.post("/performance/twr", data=many, content_type="application/json")
+        return found.status_code, found.json.get("code")
+
+    assert answer("DECIMAL_STRICT") == (400, "malformed_json")
+    assert answer("FLOAT64") == (200, None)
 
 
 def test_a_dietz_rate_beyond_any_number_is_no_failure_of_ours(client: FlaskClient) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lotus_performance.errors import CalculationError
-from lotus_performance.strict_json import MalformedJsonError, dump_json, load_json
+from lotus_performance.strict_json import MalformedJsonError, dump_json, load_exact_json, load_json
 
 DOCUMENTS = st.recursive(
     st.none()
@@ -82,3 +82,10 @@ def test_a_number_that_is_not_finite_is_never_written(value: Any) -> None:
 
 def test_the_word_null_in_a_text_is_fine() -> None:
     assert dump_json({"portfolio_id": "null"}) == b'{"portfolio_id":"null"}'
+
+
+def test_an_exact_decimal_has_at_most_400_characters() -> None:
+    longest = "0." + "1" * 398
+    assert str(load_exact_json(longest.encode())) == longest
+    with pytest.raises(MalformedJsonError, match="401 characters"):
+        load_exact_json(f"{longest}1".encode())

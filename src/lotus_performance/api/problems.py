@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lotus_performance import errors
 from lotus_performance.errors import PerformanceError
-from lotus_performance.strict_json import MAX_NESTING
+from lotus_performance.strict_json import MAX_NESTING, MAX_NUMBER_LENGTH
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,8 @@ HTTP_PROBLEMS = (
         400,
         "Malformed JSON",
         "The body is no JSON document that all parsers read alike: broken syntax, a member twice in one object, NaN or "
-        f"Infinity, broken UTF-8, more than {MAX_NESTING} levels of nesting, or a body that broke off.",
+        f"Infinity, broken UTF-8, more than {MAX_NESTING} levels of nesting, under DECIMAL_STRICT a number of more "
+        f"than {MAX_NUMBER_LENGTH} characters, or a body that broke off.",
         "Write the body with a JSON library; leave out members without a value instead of sending NaN.",
     ),
     Problem(
