@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
@@ -37,6 +38,32 @@ def test_rows_times_periods_are_bounded(
     answer = small.post("/performance/twr", json=body | {"analyses": periods(at_the_limit + 1)})
     assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, pointer)
     assert answer.json["errors"][0]["code"] == "too_many"
+
+
+def test_rows_times_the_window_of_the_outlier_test_are_bounded() -> None:
+    client = create_app(Settings(max_rows=600)).test_client()
+    dates = np.arange(np.datetime64("2024-01-01"), np.datetime64("2024-01-01") + 600).astype(str).tolist()
+
+    def answer(window: int, *, enabled: bool = True) -> Any:
+        return client.post(
+            "/performance/twr",
+            json={
+                "portfolio_id": "P1",
+                "metric_basis": "NET",
+                "performance_start_date": dates[0],
+                "report_end_date": dates[-1],
+                "analyses": periods(1),
+                "valuation_points": {"perf_date": dates, "begin_mv": [1] * 600, "end_mv": [1] * 600},
+                "data_policy": {"outliers": {"enabled": enabled, "params": {"window": window}}},
+            },
+        )
+
+    assert answer(500).status_code == 200
+    assert answer(501, enabled=False).status_code == 200
+    problem = answer(501).json
+    assert [(fault["pointer"], fault["code"]) for fault in problem["errors"]] == [
+        ("/data_policy/outliers/params/window", "too_many")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ DETAILS = ("start", "end", "months", "days")
 USED_DETAILS = {Period.EXPLICIT: ("start", "end"), Period.ROLLING: ("months", "days")}
 MOST_WORKING, MOST_EXACT = 4, 2
 """Rows times periods, in numbers of the longest series, whose working is told, and that are linked in decimals."""
+MOST_COMPARED = 500
+"""Rows times rows before them, in numbers of the longest series, that a test for outliers looks at."""
 MAX_DAY_NUMBER = 1_000_000_000
 
 
@@ -122,8 +124,9 @@ class TwrRequestSchema(RequestSchema):
 
     @validates_schema(skip_on_field_errors=True)
     def bound_work(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        """Bound what is told and linked row by row: rows times periods."""
-        n_rows = len(data["valuation_points"]["perf_date"]) * len({a["label"] for _, a in data["analyses"]})
+        """Bound what is told and linked row by row, rows times periods, and rows times the window of a test."""
+        n_sent = len(data["valuation_points"]["perf_date"])
+        n_rows = n_sent * len({a["label"] for _, a in data["analyses"]})
         text = "asks for {} rows times periods; at most {} are allowed"
         most = MOST_WORKING * self.limits.max_rows
         if data["output"]["include_timeseries"] and n_rows > most:
@@ -131,6 +134,12 @@ class TwrRequestSchema(RequestSchema):
         most = MOST_EXACT * self.limits.max_rows
         if data["precision_mode"] is PrecisionMode.DECIMAL_STRICT and n_rows > most:
             raise refuse(["precision_mode"], text.format(n_rows, most), "too_many")
+        outliers = data["data_policy"]["outliers"]
+        n_compared = n_sent * min(outliers["params"]["window"], n_sent)
+        most = MOST_COMPARED * self.limits.max_rows
+        if outliers["enabled"] and n_compared > most:
+            text = f"asks for {n_compared} rows times rows before them; at most {most} are allowed"
+            raise refuse(["data_policy", "outliers", "params", "window"], text, "too_many")
 
     @post_load
     def make_request(self, data: dict[str, Any], **kwargs: Any) -> TwrRequest:
