@@ -935,6 +935,13 @@ def test_a_hedge_of(twr: Post, series: list[Body], fx: float) -> None:
     assert period_of(answer)["portfolio_return"]["fx"] == fx
 
 
+def test_hedges_of_other_currencies_and_of_dates_without_a_row_are_named(twr: Post) -> None:
+    series = [hedge(FRIDAY, 0.5), hedge("2025-01-05", 0.5), hedge(TUESDAY, 0.5, "GBP")]
+    detail = warning(twr(**both(hedging={"series": series})), "no_effect")["detail"]
+    assert "2 of 3 hedges (not of EUR, or on a date without a row, such as EUR on 2025-01-05)" in detail
+    assert "no_effect" not in codes(twr(**both(hedging={"series": series[:1]})))
+
+
 def test_hedges_may_be_columns_in_any_order(twr: Post) -> None:
     series = [hedge(FRIDAY, 0.5), hedge(TUESDAY, 1.0)]
     columns = {name: [each[name] for each in series[::-1]] for name in series[0]}

@@ -138,7 +138,19 @@ def _conversion(request: TwrRequest) -> tuple[Conversion | None, list[Notice], l
         members = "fx" if request.hedges is None else "fx and hedging"
         reason = f"the portfolio is taken to be in {ccy}, the report currency; send currency if it is in another"
         return None, [], [f"{members} ({reason})"]
-    return Conversion(ccy, request.rates, request.hedges), [], []
+    return Conversion(ccy, request.rates, request.hedges), [], _idle_hedges(request, ccy)
+
+
+def _idle_hedges(request: TwrRequest, ccy: str) -> list[str]:
+    hedges = request.hedges
+    if hedges is None:
+        return []
+    is_idle = (hedges.ccy != ccy) | ~np.isin(hedges.date, request.values.perf_date)
+    if not is_idle.any():
+        return []
+    first = int(is_idle.argmax())
+    n, example = np.count_nonzero(is_idle), f"{hedges.ccy[first]} on {hedges.date[first]}"
+    return [f"{n} of {len(is_idle)} hedges (not of {ccy}, or on a date without a row, such as {example})"]
 
 
 def _outliers(
