@@ -461,6 +461,11 @@ def test_labels_and_members_with_an_effect_bring_no_warning(mwr: Post, changes: 
     assert figures(answer) == (21.0, 10.0, "XIRR")
 
 
+def test_a_report_currency_into_which_nothing_is_converted_is_named(mwr: Post) -> None:
+    found = warning(mwr(currency="EUR", report_ccy="USD"), "no_effect")
+    assert "report_ccy (the figures stay in EUR)" in found["detail"]
+
+
 def test_the_report_currency_comes_back(mwr: Post) -> None:
     assert mwr(report_ccy="EUR")["meta"]["report_ccy"] == "EUR"
     assert "report_ccy" not in mwr()["meta"]

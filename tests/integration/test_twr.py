@@ -865,6 +865,13 @@ def test_another_currency_mode_reports_the_local_return_as_base(twr: Post, mode:
     assert warning(answer, "no_effect")["detail"].endswith("fx, hedging.")
 
 
+@pytest.mark.parametrize("mode", ["BASE_ONLY", "LOCAL_ONLY"])
+def test_a_report_currency_into_which_nothing_is_converted_is_named(twr: Post, mode: str) -> None:
+    sent = {"currency": "EUR", "currency_mode": mode}
+    assert "report_ccy (the figures stay in EUR)" in warning(twr(**sent, report_ccy="USD"), "no_effect")["detail"]
+    assert "no_effect" not in codes(twr(**sent, report_ccy="EUR"))
+
+
 def test_the_currency_part_is_left_out_after_a_local_total_loss(twr: Post) -> None:
     answer = twr(**both(valuation_points=[point(FRIDAY, 100, 0)]))
     assert period_of(answer)["portfolio_return"] == {"local": -100.0, "base": -100.0}

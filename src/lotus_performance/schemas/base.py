@@ -366,6 +366,12 @@ class RequestSchema(StrictSchema):
         """Return those of the members that were sent with a value that is not their default."""
         return [path for path in paths if self.is_changed(data, path)]
 
+    @staticmethod
+    def unconverted(data: Mapping[str, Any]) -> list[str]:
+        """Return the report currency, with the reason, where the figures stay in another."""
+        ccy, report_ccy = data.get("currency"), data.get("report_ccy")
+        return [f"report_ccy (the figures stay in {ccy})"] if ccy and report_ccy and ccy != report_ccy else []
+
     def common_arguments(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments that all requests of the engine share."""
         annualization = data["annualization"]

@@ -117,7 +117,11 @@ class MwrRequestSchema(RequestSchema):
         return MwrRequest(
             **self.common_arguments(data),
             canonical=canonical_json(data, **decimals),
-            no_effect=(*self.changed(data, self.NEVER_EFFECTIVE), *self._idle_period_members(data)),
+            no_effect=(
+                *self.changed(data, self.NEVER_EFFECTIVE),
+                *self.unconverted(data),
+                *self._idle_period_members(data),
+            ),
             begin_mv=data["begin_mv"],
             end_mv=data["end_mv"],
             flows=CashFlows(amount[order], table["date"][order], order.astype(np.int64), ("cash_flows",)),

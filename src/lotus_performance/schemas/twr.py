@@ -182,7 +182,7 @@ class TwrRequestSchema(RequestSchema):
         if not any(a["period"] is Period.EXPLICIT and "start" not in a for _, a in analyses):
             names += self.changed(data, ("report_start_date",))
         if data["currency_mode"] is not CurrencyMode.BOTH:
-            names += self.changed(data, ("fx",))
+            names += [*self.unconverted(data), *self.changed(data, ("fx",))]
         if data["currency_mode"] is not CurrencyMode.BOTH or "fx" not in data:
             names += self.changed(data, ("hedging",))
         for index, analysis in analyses:
