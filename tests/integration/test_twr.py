@@ -942,6 +942,16 @@ def test_a_hedge_of(twr: Post, series: list[Body], fx: float) -> None:
     assert period_of(answer)["portfolio_return"]["fx"] == fx
 
 
+@pytest.mark.parametrize("end_mv", [120, 1e308], ids=["a-number", "beyond-any-percent"])
+def test_an_outlier_outside_the_requested_periods_is_not_told(twr: Post, end_mv: float) -> None:
+    rows = [*OUTLIERS[:5], point("2025-01-06", 100, end_mv), point("2025-01-07", 100, 103)]
+    answer = twr(
+        valuation_points=rows, analyses=[analysis("EXPLICIT", start="2025-01-07", end="2025-01-07")], **outliers()
+    )
+    assert answer["diagnostics"]["policy"]["outliers"]["flagged_rows"] == 0
+    assert answer["diagnostics"]["samples"]["outliers"] == []
+
+
 def test_hedges_of_other_currencies_and_of_dates_without_a_row_are_named(twr: Post) -> None:
     series = [hedge(FRIDAY, 0.5), hedge("2025-01-05", 0.5), hedge(TUESDAY, 0.5, "GBP")]
     detail = warning(twr(**both(hedging={"series": series})), "no_effect")["detail"]

@@ -156,12 +156,16 @@ def _idle_hedges(request: TwrRequest, ccy: str) -> list[str]:
 def _outliers(
     test: OutlierTest | None, applied: AppliedPolicy, result: TimeWeightedReturn, rounding: Rounding
 ) -> list[dict[str, Any]]:
-    """Return every flagged day with its return and the distance from the median that it passes, in percent."""
+    """Return every flagged day of a period, its return and the distance from the median that it passes, in percent."""
     if test is None:
         return []
     dates, returns = result.values.perf_date, result.local_days.returns
     is_outlier, threshold = find_outliers(returns, test)
-    flagged = np.flatnonzero(is_outlier & ~np.isin(dates, applied.values.perf_date[applied.is_ignored]))
+    is_told = np.zeros(len(dates), dtype=bool)
+    for period in result.periods:
+        is_told[period.first : period.stop] = True
+    is_told &= ~np.isin(dates, applied.values.perf_date[applied.is_ignored])
+    flagged = np.flatnonzero(is_outlier & is_told)
     figures = zip(
         date_texts(dates[flagged]),
         rounding.percent(returns[flagged]).tolist(),
