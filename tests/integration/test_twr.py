@@ -942,6 +942,27 @@ def test_a_hedge_of(twr: Post, series: list[Body], fx: float) -> None:
     assert period_of(answer)["portfolio_return"]["fx"] == fx
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        point("2025-01-07", 1e-300, 1e300),
+        point("2025-01-07", 1e-300, 1e8),
+        point("2025-01-07", 1e307, 1e308, bod_cf=1e307, eod_cf=1.7e308),
+    ],
+    ids=["linked", "percent", "flows"],
+)
+def test_a_figure_beyond_any_number_names_the_period_and_the_day(client: FlaskClient, row: Body) -> None:
+    rows = [point("2025-01-06", 100, 101), row, point("2025-01-08", 100, 101)]
+    analyses = [
+        analysis("EXPLICIT", "daily", start="2025-01-08", end="2025-01-08", label="one"),
+        analysis("ITD", "monthly"),
+    ]
+    problem = client.post(PATH, json=request(valuation_points=rows, analyses=analyses)).get_json()
+    assert problem["code"] == "not_computable.overflow"
+    assert problem["detail"].startswith("Period ITD, 3 rows from 2025-01-06 to 2025-01-08: ")
+    assert problem["detail"].endswith("The largest return is that of 2025-01-07.")
+
+
 @pytest.mark.parametrize("end_mv", [120, 1e308], ids=["a-number", "beyond-any-percent"])
 def test_an_outlier_outside_the_requested_periods_is_not_told(twr: Post, end_mv: float) -> None:
     rows = [*OUTLIERS[:5], point("2025-01-06", 100, end_mv), point("2025-01-07", 100, 103)]

@@ -1,6 +1,7 @@
 """Time-weighted return: day's returns, linked over every requested period and every bucket of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,7 +36,7 @@ from lotus_performance.engine.series import (
     IntArray,
     date_texts,
 )
-from lotus_performance.errors import Fault, NoCapitalError, NoResolvedPeriodError
+from lotus_performance.errors import Fault, FigureOverflowError, NoCapitalError, NoResolvedPeriodError
 
 DISCONTINUITY_EPSILON = 1e-9
 """Relative jump from one row's end_mv to the next begin_mv that is more than rounding."""
@@ -266,6 +267,10 @@ class _Calculation:
 
     def period_return(self, window: Window, first: int, stop: int) -> PeriodReturn:
         """Return the figures of one window that has a return."""
+        with overflow_named(self.values, self.days, window.label, first, stop):
+            return self._period_return(window, first, stop)
+
+    def _period_return(self, window: Window, first: int, stop: int) -> PeriodReturn:
         linked, resets = link_window(self.days, first, stop)
         self.is_reset[[reset.row for reset in resets]] = True
         local = linked if self.fx_return is None else link_window(self.local_days, first, stop)[0]
@@ -316,6 +321,41 @@ class _Calculation:
         if not self.annualization.is_enabled:
             return None
         return annualise(linked, *span, self.annualization, self.calendar, has_reset)
+
+
+@contextmanager
+def overflow_named(values: DailyValues, days: DayReturns, label: str, first: int, stop: int) -> Iterator[None]:
+    """Name the period, and its row with the largest return, where a figure of it is larger than a double.
+
+    Parameters
+    ----------
+    values : DailyValues
+        Values and flows.
+    days : DayReturns
+        Their returns.
+    label : str
+        Name of the period.
+    first, stop : int
+        Its rows, a half-open range with at least one return.
+
+    Yields
+    ------
+    None
+        While the figures of the period are calculated or written.
+
+    Raises
+    ------
+    FigureOverflowError
+        The same, with the names.
+    """
+    try:
+        yield
+    except FigureOverflowError as error:
+        row = first + int(np.nanargmax(np.abs(days.returns[first:stop])))
+        raise FigureOverflowError(
+            f"Period {label}, {stop - first} rows from {values.perf_date[first]} to {values.perf_date[stop - 1]}: "
+            f"{error.message} The largest return is that of {values.perf_date[row]}."
+        ) from error
 
 
 def _rows_of(values: DailyValues, window: Window) -> tuple[int, int]:

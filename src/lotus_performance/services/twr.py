@@ -17,7 +17,7 @@ from lotus_performance.engine.policies import AppliedPolicy, DataPolicy, Outlier
 from lotus_performance.engine.requests import TwrRequest
 from lotus_performance.engine.returns import Reset
 from lotus_performance.engine.series import Day, FloatArray, date_texts
-from lotus_performance.engine.twr import Buckets, PeriodReturn, TimeWeightedReturn, time_weighted_return
+from lotus_performance.engine.twr import Buckets, PeriodReturn, TimeWeightedReturn, overflow_named, time_weighted_return
 from lotus_performance.errors import Fault, FxRateMissingError, PrecisionModeUnsupportedError
 from lotus_performance.services.calendars import business_days
 from lotus_performance.services.figures import AnyArray, Rounding, cell_texts, date_cells, figures_of, without_missing
@@ -193,6 +193,10 @@ class _Shape:
 
     def period(self, period: PeriodReturn) -> dict[str, Any]:
         """Return one entry of `results_by_period`."""
+        with overflow_named(self.values, self.days, period.window.label, period.first, period.stop):
+            return self._period(period)
+
+    def _period(self, period: PeriodReturn) -> dict[str, Any]:
         percent = self.rounding.one_percent
         # The days' working is told once a period: in the buckets of its finest frequency.
         finest = next(f for f in Frequency if f in period.buckets) if self.request.include_timeseries else None
@@ -225,7 +229,8 @@ class _Shape:
 
     def _buckets(self, buckets: Buckets, *, with_working: bool) -> list[dict[str, Any]] | orjson.Fragment:
         first, stop = int(buckets.first[0]), int(buckets.stop[-1])
-        with localcontext(prec=MAX_PREC):
+        # A sum beyond any number is infinite here, and refused where it is rounded.
+        with localcontext(prec=MAX_PREC), np.errstate(over="ignore"):
             flows = (self.money["bod_cf"] + self.money["eod_cf"])[first:stop]
             net_cash_flow = np.add.reduceat(flows, buckets.first - first)
         columns = {
