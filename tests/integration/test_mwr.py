@@ -433,6 +433,8 @@ def test_the_residual_of_the_search_is_not_rounded(mwr: Post) -> None:
         ({"hedging": {"series": [{"date": END, "ccy": "EUR", "hedge_ratio": 1}]}}, "hedging"),
         ({"annualization": {"periods_per_year": 250}}, "annualization.periods_per_year"),
         ({"annualization": {"allow_short_periods": True}}, "annualization.allow_short_periods"),
+        ({"mwr_method": "DIETZ", "flags": {"fail_fast": True}}, "flags.fail_fast"),
+        ({"mwr_method": "MODIFIED_DIETZ", "annualization": {"basis": "ACT/ACT"}}, "annualization.basis"),
         ({"periods": {**explicit(), "rolling": {"days": 5}}}, "periods.rolling"),
         ({"periods": {**explicit(), "type": "YTD"}}, "periods.explicit"),
     ],
@@ -464,6 +466,12 @@ def test_labels_and_members_with_an_effect_bring_no_warning(mwr: Post, changes: 
 def test_a_report_currency_into_which_nothing_is_converted_is_named(mwr: Post) -> None:
     found = warning(mwr(currency="EUR", report_ccy="USD"), "no_effect")
     assert "report_ccy (the figures stay in EUR)" in found["detail"]
+
+
+@pytest.mark.parametrize(("sent", "used"), [("BUS/252", "ACT/365"), ("ACT/365", "ACT/365"), ("ACT/ACT", "ACT/ACT")])
+def test_the_basis_that_was_used_is_told(mwr: Post, sent: str, used: str) -> None:
+    told = mwr(annualization={"basis": sent, "periods_per_year": 250})["meta"]["annualization"]
+    assert told == {"enabled": False, "basis": used, "allow_short_periods": False}
 
 
 def test_the_report_currency_comes_back(mwr: Post) -> None:

@@ -117,11 +117,7 @@ class MwrRequestSchema(RequestSchema):
         return MwrRequest(
             **self.common_arguments(data),
             canonical=canonical_json(data, **decimals),
-            no_effect=(
-                *self.changed(data, self.NEVER_EFFECTIVE),
-                *self.unconverted(data),
-                *self._idle_period_members(data),
-            ),
+            no_effect=tuple(self._without_effect(data)),
             begin_mv=data["begin_mv"],
             end_mv=data["end_mv"],
             flows=CashFlows(amount[order], table["date"][order], order.astype(np.int64), ("cash_flows",)),
@@ -132,11 +128,16 @@ class MwrRequestSchema(RequestSchema):
             exact=exact,
         )
 
-    @staticmethod
-    def _idle_period_members(data: Mapping[str, Any]) -> list[str]:
+    def _without_effect(self, data: Mapping[str, Any]) -> list[str]:
+        names = [*self.changed(data, self.NEVER_EFFECTIVE), *self.unconverted(data)]
+        if data["mwr_method"] is not MwrMethod.XIRR:
+            names += self.changed(data, ("flags.fail_fast",))
+            if not data["annualization"]["enabled"]:
+                names += self.changed(data, ("annualization.basis",))
         periods = data.get("periods", {})
         details = ((Period.EXPLICIT, "explicit"), (Period.ROLLING, "rolling"))
-        return [f"periods.{name}" for period, name in details if name in periods and periods["type"] is not period]
+        names += [f"periods.{name}" for period, name in details if name in periods and periods["type"] is not period]
+        return names
 
     @staticmethod
     def _measuring_period(data: Mapping[str, Any]) -> Analysis | None:

@@ -1,10 +1,11 @@
 """The answer to a money-weighted return."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from lotus_performance.engine.day_count import PERIODS_PER_YEAR, DayCount
+from lotus_performance.engine.day_count import PERIODS_PER_YEAR, Annualization, DayCount
 from lotus_performance.engine.exact import exact_money_weighted_return
 from lotus_performance.engine.mwr import MoneyWeightedReturn, money_weighted_return
 from lotus_performance.engine.notices import Notice
@@ -51,7 +52,12 @@ def calculate_mwr(request: MwrRequest) -> Result:
             "end_date": str(request.as_of),
             "notes": list(result.notes),
         },
-        meta=shared_meta(request, [period.label] if period else [], start, request.as_of),
+        meta=shared_meta(
+            replace(request, annualization=Annualization(request.annualization.is_enabled, basis)),
+            [period.label] if period else [],
+            start,
+            request.as_of,
+        ),
         diagnostics=shared_diagnostics(request, start, result.notes, [*notices, *result.notices]),
         audit={"counts": {"cash_flows": len(request.flows.amount), "roots": len(result.roots)}},
     )
