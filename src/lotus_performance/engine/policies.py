@@ -117,7 +117,7 @@ def apply_policy(values: DailyValues, policy: DataPolicy, portfolio_id: str) -> 
         }
     )
     if others:
-        notes.append(f"Ignored days of other entities were left alone: {', '.join(others[:_MOST_NAMED])}.")
+        notes.append(f"Ignored days of other entities were left alone: {_listed(others)}.")
     dates = [
         ignored.dates
         for ignored in policy.ignored_days
@@ -195,25 +195,28 @@ def _overridden(
     if overrides is None:
         return values, 0
     _refuse_repeats(overrides)
-    mine = np.flatnonzero([position is None for position in overrides.position_id])
-    if len(mine) < len(overrides.position_id):
-        notes.append(f"Overrides of {what} of positions were left alone.")
-    dates = overrides.perf_date[mine]
+    others = sorted({position for position in overrides.position_id if position is not None})
+    if others:
+        notes.append(f"Overrides of {what} of positions were left alone: {_listed(others)}.")
+    is_mine = [position is None for position in overrides.position_id]
+    dates = overrides.perf_date[is_mine]
+    columns = {name: new[is_mine] for name, new in overrides.columns.items()}
     rows = np.minimum(values.perf_date.searchsorted(dates), len(values) - 1)
     is_there = values.perf_date[rows] == dates
-    if is_there.any():
-        notes.append(f"Overridden {what}: {_listed(np.sort(dates[is_there]))}.")
-    if not is_there.all():
-        notes.append(f"Overrides of {what} for dates without a row: {_listed(np.sort(dates[~is_there]))}.")
-    rows, mine = rows[is_there], mine[is_there]
-    is_replaced = np.zeros(len(rows), dtype=bool)
-    columns = {}
-    for name, new in overrides.columns.items():
-        columns[name] = getattr(values, name).copy()
-        is_given = ~np.isnan(new[mine])
-        columns[name][rows[is_given]] = new[mine[is_given]]
-        is_replaced |= is_given
-    return replace(values, **columns), int(is_replaced.sum())
+    has_value = ~np.isnan(list(columns.values())).all(axis=0)
+    for text, which in (
+        (f"Overridden {what}", is_there & has_value),
+        (f"Overrides of {what} without a value", is_there & ~has_value),
+        (f"Overrides of {what} for dates without a row", ~is_there),
+    ):
+        if which.any():
+            notes.append(f"{text}: {_listed(np.sort(dates[which]))}.")
+    changed = {}
+    for name, new in columns.items():
+        is_given = is_there & ~np.isnan(new)
+        changed[name] = getattr(values, name).copy()
+        changed[name][rows[is_given]] = new[is_given]
+    return replace(values, **changed), int(np.count_nonzero(is_there & has_value))
 
 
 def _refuse_repeats(overrides: Overrides) -> None:
@@ -238,6 +241,6 @@ def _flattened(values: DailyValues, is_ignored: BoolArray) -> DailyValues:
     return replace(values, **changed)
 
 
-def _listed(dates: DateArray) -> str:
-    shown = ", ".join(dates[:_MOST_NAMED].astype(str).tolist())
-    return shown if len(dates) <= _MOST_NAMED else f"{shown} and {len(dates) - _MOST_NAMED} more"
+def _listed(items: DateArray | Sequence[str]) -> str:
+    shown = ", ".join(map(str, items[:_MOST_NAMED]))
+    return shown if len(items) <= _MOST_NAMED else f"{shown} and {len(items) - _MOST_NAMED} more"

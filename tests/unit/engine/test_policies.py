@@ -122,13 +122,23 @@ def test_an_override_without_a_row_changes_nothing_and_is_named(date: str) -> No
     assert result.notes == [f"Overrides of market values for dates without a row: {date}."]
 
 
+def test_an_override_without_a_value_is_named_as_such_and_not_counted() -> None:
+    result = applied(market_values=overrides(MARKET_VALUES, {"perf_date": FIRST}, {"perf_date": LAST, "end_mv": 1.0}))
+    assert changes(result) == {(LAST, "end_mv"): 1.0}
+    assert result.n_market_values == 1
+    assert result.notes == [
+        f"Overridden market values: {LAST}.",
+        f"Overrides of market values without a value: {FIRST}.",
+    ]
+
+
 def test_an_override_of_a_position_leaves_the_portfolio_alone_and_a_note_says_so() -> None:
     result = applied(
         market_values=overrides(MARKET_VALUES, {"perf_date": FIRST, "position_id": "A", "end_mv": 1.0}),
     )
     assert changes(result) == {}
     assert result.n_market_values == 0
-    assert result.notes == ["Overrides of market values of positions were left alone."]
+    assert result.notes == ["Overrides of market values of positions were left alone: A."]
 
 
 def test_two_overrides_of_one_date_and_entity_are_refused_and_every_second_one_is_named() -> None:
