@@ -1077,6 +1077,21 @@ def test_doubles_and_decimals_give_the_same_answer(twr: Post) -> None:
     assert fingerprint(decimals) != fingerprint(doubles)
 
 
+@pytest.mark.parametrize("fail_fast", [False, True])
+def test_a_gain_without_capital_that_only_decimals_see_is_told(client: FlaskClient, fail_fast: bool) -> None:
+    row = f'{{"perf_date": "{MONDAY}", "begin_mv": 0, "end_mv": 100, "eod_cf": 100.00000000000000000001}}'
+    rows = f'[{{"perf_date": "{FRIDAY}", "begin_mv": 100, "end_mv": 110, "eod_cf": 0}}, {row}]'
+    body = request(valuation_points="ROWS", precision_mode="DECIMAL_STRICT", flags={"fail_fast": fail_fast})
+    answer = client.post(PATH, data=json.dumps(body).replace('"ROWS"', rows), content_type="application/json")
+    if fail_fast:
+        assert (answer.status_code, answer.json["code"]) == (422, "not_computable.no_capital")
+        assert [fault["perf_date"] for fault in answer.json["errors"]] == [MONDAY]
+    else:
+        assert warning(answer.json, "no_capital")["dates"] == [MONDAY]
+        assert (base_of(answer.json), answer.json["diagnostics"]["nip_days"]) == (10.0, 0)
+        assert "period_return_pct" not in summaries(answer.json)[MONDAY]
+
+
 def test_decimals_use_the_rows_from_inception_on(twr: Post) -> None:
     answer = twr(performance_start_date=MONDAY, precision_mode="DECIMAL_STRICT", output={"include_timeseries": True})
     assert list(summaries(answer)) == [MONDAY, TUESDAY, WEDNESDAY]

@@ -141,6 +141,7 @@ def exact_time_weighted_return(
     *,
     with_cumulative: bool = False,
     calendar: np.busdaycalendar = WEEKDAYS,
+    days: Sequence[ExactDay] | None = None,
 ) -> TimeWeightedReturn:
     """Return a result of the fast engine with every figure calculated anew in decimals.
 
@@ -158,6 +159,8 @@ def exact_time_weighted_return(
         Whether buckets carry the return to date.
     calendar : busdaycalendar
         Business days for BUS/252.
+    days : sequence of ExactDay, optional
+        The days of `basis`, where they are known already.
 
     Returns
     -------
@@ -170,7 +173,8 @@ def exact_time_weighted_return(
         A figure has an exponent of more than six digits.
     """
     try:
-        return _exact_figures(result, rows, basis, annualization, with_cumulative, calendar)
+        days = exact_days(rows, basis) if days is None else days
+        return _exact_figures(result, rows, basis, days, annualization, with_cumulative, calendar)
     except Overflow as error:
         raise FigureOverflowError("A figure is too large for a number; check the amounts of the request.") from error
 
@@ -179,12 +183,13 @@ def _exact_figures(
     result: TimeWeightedReturn,
     rows: ExactRows,
     basis: Basis,
+    days: Sequence[ExactDay],
     annualization: Annualization,
     with_cumulative: bool,
     calendar: np.busdaycalendar,
 ) -> TimeWeightedReturn:
-    days = exact_days(rows, basis)
-    by_basis = {} if result.periods[0].net is None else {each: exact_days(rows, each) for each in Basis}
+    has_both = result.periods[0].net is not None
+    by_basis = {each: days if each is basis else exact_days(rows, each) for each in Basis} if has_both else {}
 
     def exact_buckets(buckets: Buckets, first_row: int, to_date: Sequence[Decimal | None]) -> Buckets:
         first, stop = buckets.first.tolist(), buckets.stop.tolist()

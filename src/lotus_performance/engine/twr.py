@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -136,6 +136,7 @@ def time_weighted_return(
     fail_fast: bool = False,
     conversion: Conversion | None = None,
     calendar: np.busdaycalendar = WEEKDAYS,
+    is_defined: BoolArray | None = None,
 ) -> TimeWeightedReturn:
     r"""Return the time-weighted return of a portfolio over several windows.
 
@@ -159,6 +160,8 @@ def time_weighted_return(
         Currency, rates and hedges by which the returns become those in the report currency.
     calendar : busdaycalendar
         Business days for BUS/252.
+    is_defined : ndarray of bool, optional
+        Rows from `inception` on that have a return for exact decimals: what doubles round to nothing can be a gain.
 
     Returns
     -------
@@ -197,6 +200,8 @@ def time_weighted_return(
     for _, first, stop in spans:
         is_requested[first:stop] = True
     local_days = day_returns(used, basis)
+    if is_defined is not None:
+        local_days = replace(local_days, returns=np.where(is_defined, local_days.returns, np.nan))
     is_converted = is_requested & (local_days.sign != 0.0)
     fx_return = None if conversion is None else fx_returns(conversion, used.perf_date, is_converted)
     calculation = _Calculation(

@@ -1,6 +1,6 @@
 """The answer to a time-weighted return."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import MAX_PREC, localcontext
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 
 from lotus_performance.engine.day_count import DAYS_OF_A_YEAR, WEEKDAYS
-from lotus_performance.engine.exact import ExactDay, exact_days, exact_time_weighted_return
+from lotus_performance.engine.exact import ExactDay, ExactRows, exact_days, exact_time_weighted_return
 from lotus_performance.engine.fx import Conversion, CurrencyMode, portfolio_currency
 from lotus_performance.engine.notices import Notice
 from lotus_performance.engine.periods import Frequency, resolve_windows
@@ -37,6 +37,7 @@ def calculate_twr(request: TwrRequest) -> Result:
     request = replace(request, no_effect=(*request.no_effect, *idle))
     start, end = min(window.start for window in windows), max(window.end for window in windows)
     calendar, unavailable = _calendar(request, start, end)
+    rows, days = _exact_days(request)
     result = time_weighted_return(
         applied.values,
         windows,
@@ -48,9 +49,9 @@ def calculate_twr(request: TwrRequest) -> Result:
         fail_fast=request.fail_fast,
         conversion=conversion,
         calendar=calendar,
+        is_defined=None if rows is None else np.array([day.returns is not None for day in days], dtype=bool),
     )
-    if request.exact is not None:
-        rows = request.exact.last(len(result.values))
+    if rows is not None:
         result = exact_time_weighted_return(
             result,
             rows,
@@ -58,8 +59,9 @@ def calculate_twr(request: TwrRequest) -> Result:
             request.annualization,
             with_cumulative=request.include_cumulative,
             calendar=calendar,
+            days=days,
         )
-    shape = _Shape(request, result)
+    shape = _Shape(request, result, rows, days)
     first = min(period.first for period in result.periods)
     outliers = _outliers(policy.outliers, applied, result, shape.rounding)
     return Result(
@@ -101,6 +103,14 @@ def _calendar(request: TwrRequest, start: Day, end: Day) -> tuple[np.busdaycalen
     dates = request.values.perf_date
     # Whether a business day follows the last row shows within a year of it.
     return business_days(request.calendar.trading_calendar, max(start, dates[0]), min(end, dates[-1] + DAYS_OF_A_YEAR))
+
+
+def _exact_days(request: TwrRequest) -> tuple[ExactRows | None, list[ExactDay]]:
+    """Return the rows from inception on as decimals, and their days; nothing without DECIMAL_STRICT."""
+    if request.exact is None:
+        return None, []
+    rows = request.exact.last(int(np.count_nonzero(request.values.perf_date >= request.inception)))
+    return rows, exact_days(rows, request.basis)
 
 
 def _refuse_inexact(request: TwrRequest) -> None:
@@ -178,17 +188,17 @@ def _outliers(
 class _Shape:
     """Turns figures of the engine into members of the wire."""
 
-    def __init__(self, request: TwrRequest, result: TimeWeightedReturn) -> None:
+    def __init__(
+        self, request: TwrRequest, result: TimeWeightedReturn, rows: ExactRows | None, days: Sequence[ExactDay]
+    ) -> None:
         self.request = request
         self.values = result.values
         self.days = result.days
         self.fx_return = result.fx_return
         self.money: dict[str, AnyArray] = vars(result.values)
-        self.exact_days: list[ExactDay] = []
-        if request.exact is not None:
-            rows = request.exact.last(len(result.values))
+        self.exact_days = days
+        if rows is not None:
             self.money = {name: np.array(column) for name, column in vars(rows).items()}
-            self.exact_days = exact_days(rows, request.basis)
         self.rounding = Rounding(request.rounding_precision)
 
     def period(self, period: PeriodReturn) -> dict[str, Any]:
