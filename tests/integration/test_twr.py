@@ -1092,6 +1092,17 @@ def test_a_gain_without_capital_that_only_decimals_see_is_told(client: FlaskClie
         assert "period_return_pct" not in summaries(answer.json)[MONDAY]
 
 
+def test_buckets_with_gaps_are_the_same_with_and_without_the_working(twr: Post) -> None:
+    rows = [point(FRIDAY, 0, 7), point(MONDAY, 100, 110), point(TUESDAY, 0, 7), point(WEDNESDAY, 110, 121)]
+    sent = {"valuation_points": rows, "analyses": [analysis("ITD", "daily"), analysis("MTD", "monthly")]}
+    with_working, without = (
+        summaries(twr(**sent, output={"include_cumulative": True, "include_timeseries": told}))
+        for told in (True, False)
+    )
+    assert without == with_working
+    assert [len(summary) for summary in without.values()] == [3, 5, 4, 5]
+
+
 def test_decimals_use_the_rows_from_inception_on(twr: Post) -> None:
     answer = twr(performance_start_date=MONDAY, precision_mode="DECIMAL_STRICT", output={"include_timeseries": True})
     assert list(summaries(answer)) == [MONDAY, TUESDAY, WEDNESDAY]

@@ -240,7 +240,7 @@ class _Shape:
     def _buckets(self, buckets: Buckets, *, with_working: bool) -> list[dict[str, Any]] | orjson.Fragment:
         first, stop = int(buckets.first[0]), int(buckets.stop[-1])
         # A sum beyond any number is infinite here, and refused where it is rounded.
-        with localcontext(prec=MAX_PREC), np.errstate(over="ignore"):
+        with localcontext(prec=MAX_PREC), np.errstate(over="ignore", invalid="ignore"):
             flows = (self.money["bod_cf"] + self.money["eod_cf"])[first:stop]
             net_cash_flow = np.add.reduceat(flows, buckets.first - first)
         columns = {
@@ -254,16 +254,15 @@ class _Shape:
         if buckets.ann_returns is not None:
             columns["annualized_return_pct"] = self.rounding.percent(buckets.ann_returns)
         columns = {name: column for name, column in columns.items() if not np.isnan(column).all()}
-        if not with_working and not any(np.isnan(column).any() for column in columns.values()):
+        if not with_working:
             return _summaries_text(buckets, columns)
         shaped: list[dict[str, Any]] = [
             {"period": label, "summary": summary}
             for label, summary in zip(buckets.labels, figures_of(columns), strict=True)
         ]
-        if with_working:
-            working = self._working(slice(first, stop))
-            for bucket, begin, end in zip(shaped, buckets.first - first, buckets.stop - first, strict=True):
-                bucket["daily_data"] = working[begin:end]
+        working = self._working(slice(first, stop))
+        for bucket, begin, end in zip(shaped, buckets.first - first, buckets.stop - first, strict=True):
+            bucket["daily_data"] = working[begin:end]
         return shaped
 
     def _working(self, rows: slice) -> list[dict[str, Any]]:
@@ -293,14 +292,21 @@ class _Shape:
 def _summaries_text(buckets: Buckets, columns: Mapping[str, FloatArray]) -> orjson.Fragment:
     """Return the buckets of a frequency as JSON text, for a fifth of the time that as many dicts take.
 
-    The text is that of the dicts: all cells of a column are written at once, then all rows by one format.
+    The text is that of the dicts: all cells of a column are written at once, then all rows by one format. A cell of a
+    column with gaps carries its name, so that a gap leaves nothing.
     """
-    members = b",".join(b'"%b":%%b' % name.encode() for name in columns)
-    row = b'{"period":%b,"summary":{' + members + b"}}"
+    named = {name: b',"%b":' % name.encode() for name in columns}
+    gappy = {name for name, column in columns.items() if np.isnan(column).any()}
+    members = b"".join(b"%b" if name in gappy else text + b"%b" for name, text in named.items())
+    # No bucket is without values and flows: the comma before the first member can go.
+    row = b'{"period":%b,"summary":{' + members.removeprefix(b",") + b"}}"
     is_daily = buckets.frequency is Frequency.DAILY
     labels = date_cells(buckets.start) if is_daily else cell_texts(buckets.labels)
     cells: list[bytes] = [b""] * (len(labels) * (1 + len(columns)))
     cells[:: 1 + len(columns)] = labels
-    for i, column in enumerate(columns.values(), start=1):
-        cells[i :: 1 + len(columns)] = cell_texts(column)
+    for i, (name, column) in enumerate(columns.items(), start=1):
+        texts = cell_texts(column)
+        if name in gappy:
+            texts = [b"" if text == b"null" else named[name] + text for text in texts]
+        cells[i :: 1 + len(columns)] = texts
     return orjson.Fragment(b"[" + b",".join([row] * len(labels)) % tuple(cells) + b"]")
