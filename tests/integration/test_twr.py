@@ -1133,6 +1133,21 @@ def test_decimals_do_not_go_with(refusal: Post, changes: Body, pointer: str) -> 
     assert found == (400, "precision_mode_unsupported", [pointer])
 
 
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"ignore_days": [{"entity_type": "PORTFOLIO", "entity_id": "other", "dates": [MONDAY]}]},
+        {"overrides": {"market_values": [{"perf_date": MONDAY, "position_id": "A", "end_mv": 1}]}},
+        {"overrides": {"cash_flows": [{"perf_date": "1999-12-31", "bod_cf": 1}]}},
+    ],
+    ids=["another portfolio", "a position", "a date without a row"],
+)
+def test_decimals_go_with_a_policy_that_corrects_no_row_and_a_note_says_so(twr: Post, policy: Body) -> None:
+    answer = twr(precision_mode="DECIMAL_STRICT", data_policy=policy)
+    assert base_of(answer) == base_of(twr())
+    assert len(answer["diagnostics"]["notes"]) == 1
+
+
 def test_decimals_go_with_members_that_have_no_effect(twr: Post) -> None:
     answer = twr(precision_mode="DECIMAL_STRICT", currency_mode="LOCAL_ONLY", fx={"rates": RATES}, data_policy={})
     assert base_of(answer) == base_of(twr())

@@ -29,9 +29,9 @@ MAX_SAMPLES = 20
 
 def calculate_twr(request: TwrRequest) -> Result:
     """Calculate the time-weighted return of one portfolio."""
-    _refuse_inexact(request)
     policy = request.policy or DataPolicy()
     applied = apply_policy(request.values, policy, request.portfolio_id)
+    _refuse_inexact(request, policy, applied)
     windows = resolve_windows(request.analyses, request.anchor, request.inception)
     conversion, notices, idle = _conversion(request)
     request = replace(request, no_effect=(*request.no_effect, *idle))
@@ -113,18 +113,20 @@ def _exact_days(request: TwrRequest) -> tuple[ExactRows | None, list[ExactDay]]:
     return rows, exact_days(rows, request.basis)
 
 
-def _refuse_inexact(request: TwrRequest) -> None:
+def _refuse_inexact(request: TwrRequest, policy: DataPolicy, applied: AppliedPolicy) -> None:
     if request.exact is None:
         return
+    is_corrected = applied.n_market_values or applied.n_cash_flows or applied.is_ignored.any()
     asked = {
-        "currency_mode BOTH": request.currency_mode is CurrencyMode.BOTH,
-        "data_policy": request.policy is not None,
+        "currency_mode": request.currency_mode is CurrencyMode.BOTH,
+        "data_policy": is_corrected or policy.outliers is not None,
     }
     names = [name for name, is_asked in asked.items() if is_asked]
     if names:
+        text = " and ".join(names)
         raise PrecisionModeUnsupportedError(
-            f"DECIMAL_STRICT does not go with {' and '.join(names)}; use FLOAT64, or leave {' and '.join(names)} out.",
-            faults=[Fault((name.split()[0],), "is not calculated in exact decimals") for name in names],
+            f"DECIMAL_STRICT does not go with the {text} of this request; use FLOAT64, or leave {text} out.",
+            faults=[Fault((name,), "is not calculated in exact decimals") for name in names],
         )
 
 
