@@ -9,7 +9,8 @@ from typing import cast
 from environs import Env, EnvValidationError
 from marshmallow.validate import OneOf, Range
 
-MEBIBYTE = 1024 * 1024
+from lotus_performance.schemas.limits import MEBIBYTE, Limits
+
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 OWN_PREFIX = "LOTUS_"
 CONTROL_GROUP = Path("/sys/fs/cgroup")
@@ -27,10 +28,10 @@ class Settings:
     port: int = 8000
     workers: int = 1
     log_level: str = "INFO"
-    max_body_bytes: int = 16 * MEBIBYTE
-    max_rows: int = 40_000
-    max_periods: int = 16
-    max_errors: int = 100
+    max_body_bytes: int = Limits.max_body_bytes
+    max_rows: int = Limits.max_rows
+    max_periods: int = Limits.max_periods
+    max_errors: int = Limits.max_errors
     drain_seconds: float = 1.0
 
 

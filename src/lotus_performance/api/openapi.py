@@ -18,14 +18,13 @@ from lotus_performance.api.problems import PROBLEMS, Problem, codes_of
 from lotus_performance.api.wire import EXTENSION, JSON, Services
 from lotus_performance.schemas.base import RequestSchema
 from lotus_performance.schemas.fields import MAX_ID_LENGTH, MAX_LABEL_LENGTH, Columns, Distinct, StrictField, limits_of
-from lotus_performance.schemas.limits import Limits
+from lotus_performance.schemas.limits import MEBIBYTE, Limits
 from lotus_performance.schemas.mwr import MwrRequestSchema
 from lotus_performance.schemas.responses import COMPONENTS, UNITS, JsonSchema
 from lotus_performance.schemas.twr import TwrRequestSchema
 from lotus_performance.strict_json import MAX_NESTING, dump_json
 
 EXAMPLES = Path(__file__).parent / "examples"
-MEBIBYTE = 1024 * 1024
 
 HEADERS: dict[str, JsonSchema] = {
     "X-Request-Id": {

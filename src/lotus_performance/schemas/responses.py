@@ -40,7 +40,6 @@ WARNINGS = {
     "short_period_annualised": "A rate per year extrapolates fewer than 365 days.",
     "start_from_first_flow": "No measuring period was sent; the first flow's day was taken as its start.",
     "fx_missing_base_only": "Returns in two currencies were asked for without rates.",
-    "one_sided_date": "A date was there for the portfolio or for the benchmark alone.",
     "calendar_unavailable": "The trading calendar is not at hand; Monday to Friday were counted.",
     "no_effect": "Optional members were sent that change nothing in this answer.",
 }
