@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from environs import Env, EnvValidationError
-from marshmallow.validate import OneOf, Range
+from marshmallow.validate import Length, OneOf, Range
 
 from lotus_performance.schemas.limits import MEBIBYTE, Limits
 
@@ -80,7 +80,7 @@ def read_settings() -> Settings:
         return value
 
     settings = Settings(
-        host=env.str("HOST", defaults.host),
+        host=env.str("HOST", defaults.host, validate=Length(1)),
         port=whole("port", 0, 65_535),
         workers=whole("workers", 1, 512),
         log_level=env.str("LOG_LEVEL", defaults.log_level, validate=OneOf(LOG_LEVELS)),

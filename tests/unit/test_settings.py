@@ -24,6 +24,12 @@ def test_settings_are_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch
     assert (settings.port, settings.log_level, settings.max_rows, settings.drain_seconds) == (9001, "ERROR", 7, 0.5)
 
 
+def test_an_empty_host_is_refused_instead_of_meaning_all_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOST", "")
+    with pytest.raises(SettingsError, match="HOST"):
+        read_settings()
+
+
 def test_all_faults_are_told_in_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"PORT": "x", "LOG_LEVEL": "LOUD", "LOTUS_MAX_ROWS": "0", "LOTUS_MAX_ROW": "5"}.items():
         monkeypatch.setenv(name, value)
