@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from lotus_performance.engine.series import BoolArray, DateArray, Day, FloatArray, IntArray
+from lotus_performance.engine.series import BoolArray, DateArray, FloatArray, IntArray
 
 DAYS_OF_A_YEAR = 365
 """Fewest calendar days of a window that is annualised (GIPS Standards for Firms, 2020)."""
@@ -66,7 +66,7 @@ def measured_end(end: DateArray, last_row: DateArray, calendar: np.busdaycalenda
         takes nothing from a year whose last row is a Friday.
     """
     idle = np.busday_count(last_row + 1, end + 1, busdaycal=calendar)
-    return np.where((last_row < end) & (idle > 0), last_row, end)
+    return np.where(idle > 0, last_row, end)
 
 
 def count_days(start: DateArray, end: DateArray, basis: DayCount, calendar: np.busdaycalendar) -> IntArray:
@@ -150,7 +150,7 @@ def annualise(
     return rate
 
 
-def is_short_window(start: DateArray | Day, end: DateArray | Day) -> BoolArray:
+def is_short_window(start: DateArray, end: DateArray) -> BoolArray:
     """Return whether each window has fewer than 365 calendar days.
 
     Parameters
@@ -163,5 +163,4 @@ def is_short_window(start: DateArray | Day, end: DateArray | Day) -> BoolArray:
     ndarray of bool, shape (k,)
         True for a short window.
     """
-    days = np.asarray(end - start).astype(np.int64) + 1
-    return days < DAYS_OF_A_YEAR
+    return (end - start).astype(np.int64) + 1 < DAYS_OF_A_YEAR

@@ -191,8 +191,7 @@ def rolling_start(anchor: Day, months: int | None, days: int | None) -> Day:
     datetime64[D]
         The day after the anchor `months` before, or `days` - 1 days before the anchor.
     """
-    back = months_before(anchor, months) if months is not None else anchor - np.timedelta64(days or 0, "D")
-    return back + 1
+    return months_before(anchor, months or 0) - (days or 0) + 1
 
 
 def measuring_start(analysis: Analysis | None, as_of: Day) -> Day | None:
@@ -226,7 +225,7 @@ def measuring_start(analysis: Analysis | None, as_of: Day) -> Day | None:
     if end != as_of:
         raise WindowMismatchError(
             f"The measuring period ends on {end}, but the closing value stands on {as_of}; make them one day.",
-            faults=[Fault(("periods", "explicit", "end"), f"must be as_of, {as_of}")],
+            faults=[Fault((*analysis.place, "end"), f"must be as_of, {as_of}")],
         )
     return start
 

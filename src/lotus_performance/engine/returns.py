@@ -18,7 +18,7 @@ CAPITAL_EPSILON = 1e-12
 ROUNDING_EPSILON = 2.0**-50
 """What the rounding of a few doubles that cancel leaves of them: 0.3 - (0.1 + 0.2) is none, a cent of a billion is."""
 
-SHORT_RUIN = 2.0 + CAPITAL_EPSILON
+SHORT_RUIN_FACTOR = 2.0 + CAPITAL_EPSILON
 """Product of 1 - r from which a short leg has lost more than everything: more than rounding above 2."""
 
 Number = TypeVar("Number", float, Decimal)
@@ -331,13 +331,13 @@ def trace(days: Iterable[tuple[int, Number, bool]], one: Number, first: int = 0)
             if sign < 0:
                 short = short * factor if factor else factor
             else:
-                if short > SHORT_RUIN and not has_long:
+                if short > SHORT_RUIN_FACTOR and not has_long:
                     resets.append(Reset(row, ResetReason.NEW_CAPITAL, row - first))
                     short = one
                 long, has_long = long * factor if factor else factor, True
             left = 2 - short
             figure = long * left - one if long and left else -one
-            if factor <= 0 or (short > SHORT_RUIN and has_long):
+            if factor <= 0 or (short > SHORT_RUIN_FACTOR and has_long):
                 is_lost, loss, reason = True, row, _loss_reason(sign, factor)
         figures.append(figure)
     if is_lost and reason is not ResetReason.NEW_CAPITAL:

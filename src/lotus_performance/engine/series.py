@@ -16,9 +16,11 @@ DateArray = NDArray[np.datetime64]
 Day = np.datetime64
 """A date of resolution ``D``."""
 LAST_DAY = np.datetime64("9999-12-31", "D")
+"""Latest day that ``YYYY-MM-DD`` can write."""
+
 _TWO_DIGITS = np.array([[ord(digit) for digit in f"{number:02d}"] for number in range(100)], dtype=np.uint8)
 Figure = float | Decimal
-"""A figure: a double, a decimal under DECIMAL_STRICT."""
+"""A number of an answer: a double, under DECIMAL_STRICT a decimal."""
 
 
 @dataclass(frozen=True)

@@ -462,8 +462,8 @@ def _plain(value: Any) -> Any:
     return [_plain(element) for element in value] if isinstance(value, list) else value
 
 
-def analyses_of(elements: Sequence[Placed], start: Day | None, end: Day) -> Iterator[Analysis]:
-    """Yield the requested periods as engine types; `start`, `end`: of EXPLICIT periods without their own."""
+def analyses_of(elements: Sequence[Placed], start: Day | None) -> Iterator[Analysis]:
+    """Yield the requested periods as engine types; `start`: of EXPLICIT periods without their own."""
     for index, data in elements:
         is_explicit = data["period"] is Period.EXPLICIT
         yield Analysis(
@@ -471,7 +471,7 @@ def analyses_of(elements: Sequence[Placed], start: Day | None, end: Day) -> Iter
             frequencies=tuple(frequency.value for frequency in data["frequencies"]),
             label=data["label"],
             start=data.get("start", start) if is_explicit else None,
-            end=data.get("end", end) if is_explicit else None,
+            end=data.get("end") if is_explicit else None,
             months=data.get("months"),
             days=data.get("days"),
             place=("analyses", index),

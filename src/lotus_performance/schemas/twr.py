@@ -151,7 +151,7 @@ class TwrRequestSchema(RequestSchema):
         if data["precision_mode"] is PrecisionMode.DECIMAL_STRICT:
             exact = ExactRows(**{name: table.decimals(name, values.row) for name in MONEY_COLUMNS})
             rows |= vars(exact)
-        analyses = tuple(analyses_of(data["analyses"], data.get("report_start_date"), data["report_end_date"]))
+        analyses = tuple(analyses_of(data["analyses"], data.get("report_start_date")))
         return TwrRequest(
             **self.common_arguments(data),
             canonical=canonical_json(data, valuation_points=rows),
