@@ -106,6 +106,7 @@ def test_only_the_unknown_members_that_are_shown_are_compared_with_known_ones(
     body["valuation_points"] = [{f"begin_{i}": 1 for i in range(20)}] * 2_000
     answer = client.post("/performance/twr", json=body)
     assert answer.status_code == 422
+    # Each row has 20 unknown members and lacks the 3 that are required.
     assert answer.json["errors_total"] == 2_000 * 23
     assert len(answer.json["errors"]) == 100
 

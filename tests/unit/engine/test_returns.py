@@ -403,6 +403,7 @@ def test_rows_before_new_capital_are_counted_from_the_start_of_the_window() -> N
     ],
 )
 def test_ranges_are_linked_each_over_its_own_rows(first: list[int], stop: list[int], expected: list[float]) -> None:
+    # All five days: 1.1 · 1.1 · 0.9 · 1.1 · 1.2 - 1 = 0.43748.
     days = days_of(CALM, CALM, (100.0, 90.0), CALM, PAID_IN)
     figures, _ = link_ranges(days, np.array(first, dtype=int), np.array(stop, dtype=int))
     assert figures == pytest.approx(expected, rel=1e-13)
