@@ -1,7 +1,8 @@
-"""Checks answers against the OpenAPI document."""
+"""What tests do with answers: get them, check them against the OpenAPI document, and read them."""
 
 import json
 import re
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +20,9 @@ PAGES = ("/openapi.json", "/docs", "/docs/problems", "/docs/assets/<name>")
 """Routes that belong to no operation of the document."""
 
 PROBLEM_JSON = "application/problem+json"
+
+Post = Callable[..., Any]
+"""Posts a request, of which its arguments change members."""
 
 
 class CheckedClient(FlaskClient):
@@ -116,3 +120,40 @@ def faults_of(document: Any, schema: Any, instance: Any) -> list[str]:
 def absolute(schema: Any) -> Any:
     """Return a schema of the document with references that can be followed from outside."""
     return json.loads(json.dumps(schema).replace('"#/', '"urn:document#/'))
+
+
+def posting(client: FlaskClient, path: str, request: Callable[..., Any]) -> Post:
+    """Return a function that posts a request that is to succeed, and returns the answer."""
+
+    def post(**changes: Any) -> Any:
+        answer = client.post(path, json=request(**changes))
+        assert answer.status_code == 200, answer.text
+        return answer.get_json()
+
+    return post
+
+
+def refusing(client: FlaskClient, path: str, request: Callable[..., Any]) -> Post:
+    """Return a function that posts a request; it returns status, code and the pointers of the faults."""
+
+    def post(**changes: Any) -> tuple[int, str, list[str]]:
+        answer = client.post(path, json=request(**changes))
+        problem = answer.get_json()
+        return answer.status_code, problem["code"], [fault["pointer"] for fault in problem.get("errors", [])]
+
+    return post
+
+
+def warning(answer: Any, code: str) -> Any:
+    """Return the one warning of a code."""
+    (found,) = (each for each in answer["diagnostics"]["warnings"] if each["code"] == code)
+    return found
+
+
+def codes(answer: Any) -> list[str]:
+    """Return the codes of the warnings."""
+    return [each["code"] for each in answer["diagnostics"]["warnings"]]
+
+
+def fingerprint(answer: Any) -> str:
+    return str(answer["meta"]["input_fingerprint"])

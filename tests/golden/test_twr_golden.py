@@ -13,20 +13,11 @@ from lotus_performance.engine.day_count import Annualization, DayCount
 from lotus_performance.engine.fx import Conversion, DatedValues
 from lotus_performance.engine.periods import Frequency, Window
 from lotus_performance.engine.returns import Basis, ResetReason
-from lotus_performance.engine.series import DailyValues, order_by_date
 from lotus_performance.engine.twr import Buckets, PeriodReturn, TimeWeightedReturn, time_weighted_return
 from lotus_performance.errors import NoCapitalError
+from rows import Row, values_of
 
 EXACT = 1e-12
-Row = tuple[Any, ...]
-"""Date, begin_mv, end_mv, then bod_cf, eod_cf and mgmt_fees, 0 where left out."""
-
-
-def values_of(rows: list[Row]) -> DailyValues:
-    cells = np.array([(*row[1:], 0.0, 0.0, 0.0)[:5] for row in rows], dtype=float).T
-    names = ("begin_mv", "end_mv", "bod_cf", "eod_cf", "mgmt_fees")
-    dates = np.array([row[0] for row in rows], dtype="M8[D]")
-    return order_by_date(dates, dict(zip(names, cells, strict=True)), ("valuation_points",))
 
 
 def chained(start_value: float, *days: tuple[str, float, float, float]) -> list[Row]:

@@ -1,12 +1,13 @@
 """What each member of a request to `POST /performance/mwr` does to the answer."""
 
 import json
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+
+from answers import Post, codes, fingerprint, posting, refusing, warning
 
 PATH = "/performance/mwr"
 UUID = "2f1c1c9e-7f0a-4c0e-9a51-0f1d6f0f4b3a"
@@ -14,7 +15,6 @@ START, MIDDLE, END = "2022-12-31", "2023-12-31", "2024-12-30"
 """365 days apart."""
 
 Body = dict[str, Any]
-Post = Callable[..., Any]
 
 
 def flow(date: str, amount: float) -> Body:
@@ -44,44 +44,18 @@ def request(**changes: Any) -> Body:
 
 @pytest.fixture
 def mwr(client: FlaskClient) -> Post:
-    """Post a request that is to succeed; return the answer."""
-
-    def post(**changes: Any) -> Any:
-        answer = client.post(PATH, json=request(**changes))
-        assert answer.status_code == 200, answer.text
-        return answer.get_json()
-
-    return post
+    """Return a function that posts a request that is to succeed, and returns the answer."""
+    return posting(client, PATH, request)
 
 
 @pytest.fixture
 def refusal(client: FlaskClient) -> Post:
-    """Post a request that is to be refused; return status, code and the pointers of the faults."""
-
-    def post(**changes: Any) -> tuple[int, str, list[str]]:
-        answer = client.post(PATH, json=request(**changes))
-        problem = answer.get_json()
-        return answer.status_code, problem["code"], [fault["pointer"] for fault in problem.get("errors", [])]
-
-    return post
+    """Return a function that posts a request that is to be refused; it returns status, code and pointers."""
+    return refusing(client, PATH, request)
 
 
 def figures(answer: Any) -> tuple[float, float | None, str]:
     return answer["money_weighted_return"], answer.get("mwr_annualized"), answer["method"]
-
-
-def warning(answer: Any, code: str) -> Any:
-    """Return the one warning of a code."""
-    (found,) = (each for each in answer["diagnostics"]["warnings"] if each["code"] == code)
-    return found
-
-
-def codes(answer: Any) -> list[str]:
-    return [each["code"] for each in answer["diagnostics"]["warnings"]]
-
-
-def fingerprint(answer: Any) -> str:
-    return str(answer["meta"]["input_fingerprint"])
 
 
 # ------------------------------------------------------------------ identity
@@ -412,8 +386,8 @@ def test_every_figure_is_rounded_to_the_decimals_asked_for(mwr: Post, mode: str,
 
 
 def test_the_residual_of_the_search_is_not_rounded(mwr: Post) -> None:
-    answer = mwr(rounding_precision=0, begin_mv=100.7, cash_flows=[flow("2023-05-05", 13.7), flow("2024-03-03", -7)])
-    assert 0.0 <= answer["convergence"]["residual"] < 1e-9
+    answer = mwr(rounding_precision=0, begin_mv=1234.567, cash_flows=[flow("2023-05-05", 13.7), flow("2024-03-03", -7)])
+    assert 0.0 < answer["convergence"]["residual"] < 1e-9
 
 
 # ------------------------------------------------------------------ members without effect

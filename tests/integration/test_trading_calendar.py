@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from answers import codes
 from lotus_performance.engine.requests import TRADING_CALENDARS
 from lotus_performance.services.calendars import _sessions
 
@@ -37,10 +38,6 @@ def answer_with(client: FlaskClient, calendar: str | None, **changes: Any) -> An
 
 def rate(answer: Any) -> float:
     return float(answer["results_by_period"]["ITD"]["annualized_return_pct"])
-
-
-def codes(answer: Any) -> list[str]:
-    return [warning["code"] for warning in answer["diagnostics"]["warnings"]]
 
 
 def test_the_sessions_of_new_york_are_counted(client: FlaskClient) -> None:
@@ -75,9 +72,11 @@ def test_years_without_known_sessions_are_counted_in_weekdays_and_a_warning_says
         {"perf_date": "1800-01-01", "begin_mv": 100.0, "end_mv": 100.0},
         {"perf_date": "1800-12-31", "begin_mv": 100.0, "end_mv": 110.0},
     ]
-    answer = answer_with(
-        client, "XHKG", valuation_points=rows, performance_start_date="1800-01-01", report_end_date="1800-12-31"
-    )
+    year = {"valuation_points": rows, "performance_start_date": "1800-01-01", "report_end_date": "1800-12-31"}
+    answer = answer_with(client, "XHKG", **year)
+    # 1800 began and ended on a Wednesday, with 261 weekdays.
+    assert rate(answer) == pytest.approx(100 * (1.1 ** (252 / 261) - 1), abs=1e-6)
+    assert rate(answer) == rate(answer_with(client, None, **year))
     assert codes(answer) == ["calendar_unavailable"]
 
 

@@ -7,12 +7,10 @@ from lotus_performance.engine.day_count import WEEKDAYS, Annualization, DayCount
 from lotus_performance.engine.fx import Conversion, DatedValues
 from lotus_performance.engine.periods import Frequency, Window
 from lotus_performance.engine.returns import Basis, ResetReason
-from lotus_performance.engine.series import DailyValues, order_by_date
 from lotus_performance.engine.twr import PeriodReturn, TimeWeightedReturn, time_weighted_return
 from lotus_performance.errors import FxRateMissingError, NoCapitalError, NoResolvedPeriodError
+from rows import Row, values_of
 
-Row = tuple[Any, ...]
-"""Date, begin_mv, end_mv, then bod_cf, eod_cf and mgmt_fees, 0 where left out."""
 YEARLY = Annualization(True, DayCount.ACT_365)
 ANY_LENGTH = Annualization(True, DayCount.ACT_365, allow_short_periods=True)
 
@@ -26,13 +24,6 @@ WEEK: list[Row] = [
 ]
 # The short loses 250 % in January; in February a long position earns 10 %.
 SHORT_THEN_LONG: list[Row] = [("2025-01-31", -100.0, -350.0), ("2025-02-03", 100.0, 110.0)]
-
-
-def values_of(rows: list[Row]) -> DailyValues:
-    cells = np.array([(*row[1:], 0.0, 0.0, 0.0)[:5] for row in rows], dtype=float).reshape(-1, 5).T
-    names = ("begin_mv", "end_mv", "bod_cf", "eod_cf", "mgmt_fees")
-    dates = np.array([row[0] for row in rows], dtype="M8[D]")
-    return order_by_date(dates, dict(zip(names, cells, strict=True)), ("valuation_points",))
 
 
 def window(start: str, end: str, *frequencies: Frequency, label: str = "W") -> Window:
@@ -597,7 +588,7 @@ def test_a_window_without_business_days_has_a_reason_of_its_own() -> None:
     rows = [("2025-02-01", 100.0, 110.0)]
     method = Annualization(True, DayCount.BUS_252, allow_short_periods=True)
     (note,) = measure(rows, window("2025-02-01", "2025-02-02"), annualization=method).notes
-    assert "reset" not in note
+    assert "without a business day" in note
 
 
 def test_a_return_beyond_any_number_outside_the_windows_refuses_no_conversion() -> None:
