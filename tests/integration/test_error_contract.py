@@ -115,14 +115,11 @@ def test_codes_are_unique() -> None:
     assert len(codes) == len(set(codes))
 
 
-def test_mwr_engine_that_fails_unexpectedly_is_a_500_that_tells_nothing(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, example: Any, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("stem", ["twr", "mwr"])
+def test_a_calculation_that_fails_unexpectedly_is_a_500_that_tells_nothing(
+    failing: Callable[..., Any], stem: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(*args: Any, **kwargs: Any) -> None:
-        raise ZeroDivisionError("secret detail of the engine")
-
-    monkeypatch.setattr("lotus_performance.services.mwr.money_weighted_return", broken)
-    answer = client.post("/performance/mwr", json=example("mwr_one_year"))
+    answer = failing(stem, ZeroDivisionError("secret detail of the engine"))
     assert answer.status_code == 500
     assert answer.json["code"] == "calculation_failed"
     assert "secret" not in answer.text

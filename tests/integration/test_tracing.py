@@ -74,7 +74,7 @@ def test_the_traceback_of_a_failed_calculation_is_found_by_the_id_of_its_problem
     def broken(*args: Any, **kwargs: Any) -> None:
         raise ZeroDivisionError("what broke")
 
-    monkeypatch.setattr("lotus_performance.services.twr.time_weighted_return", broken)
+    monkeypatch.setattr("lotus_performance.api.twr.calculate_twr", broken)
     problem = client.post("/performance/twr", json=example("twr_five_days")).json
     (line,) = [line for line in log() if line["level"] == "ERROR"]
     assert line["request_id"] == problem["request_id"]

@@ -3,7 +3,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lotus_performance.engine import policies
 from lotus_performance.engine.policies import (
     AppliedPolicy,
     DataPolicy,
@@ -297,14 +296,16 @@ def test_a_short_series_gives_as_many_answers_as_days(n: int) -> None:
     assert (len(is_outlier), len(threshold)) == (n, n)
 
 
-def test_a_long_series_is_tested_in_pieces_that_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    returns = np.sin(np.arange(200.0) ** 2)
-    whole = find_outliers(returns, OutlierTest(1.5, 10))
-    monkeypatch.setattr(policies, "_CELLS_AT_ONCE", 70)
-    pieces = find_outliers(returns, OutlierTest(1.5, 10))
-    assert whole[0].tolist() == pieces[0].tolist()
-    np.testing.assert_array_equal(whole[1], pieces[1])
-    assert whole[0].any()
+def test_in_a_long_series_each_day_is_tested_as_if_alone() -> None:
+    # Long enough for several of the pieces in which the windows are looked through.
+    returns = np.sin(np.arange(2500.0) ** 2)
+    is_outlier, threshold = find_outliers(returns, OutlierTest(1.5, 2000))
+    for day in range(5, len(returns)):
+        past = returns[max(day - 2000, 0) : day]
+        distances = np.abs(past - np.median(past))
+        assert threshold[day] == pytest.approx(1.5 * np.median(distances), rel=1e-12)
+        assert is_outlier[day] == (abs(returns[day] - np.median(past)) > 1.5 * np.median(distances))
+    assert 0 < np.count_nonzero(is_outlier) < len(returns)
 
 
 def test_a_band_beyond_a_double_flags_nothing() -> None:
