@@ -1,6 +1,7 @@
 """What one request may cost: at the limit 200, beyond it a refusal before the work is done."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from flask.testing import FlaskClient
 
 from lotus_performance.app import create_app
 from lotus_performance.settings import Settings
+
+RATES = [{"date": "2012-12-31", "ccy": "EUR", "rate": 1.3}]
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,50 @@ def test_rows_times_the_window_of_the_outlier_test_are_bounded() -> None:
     assert [(fault["pointer"], fault["code"]) for fault in problem["errors"]] == [
         ("/data_policy/outliers/params/window", "too_many")
     ]
+
+
+def test_a_period_may_have_64_times_as_many_forms_as_there_may_be_periods(small: FlaskClient, example: Any) -> None:
+    forms = [{"period": "ITD", "frequencies": ["daily"] * n} for n in range(1, 12 * 64 + 2)]
+    body = example("twr_five_days")
+    assert small.post("/performance/twr", json=body | {"analyses": forms[:-1]}).status_code == 200
+    answer = small.post("/performance/twr", json=body | {"analyses": forms})
+    assert answer.status_code == 422
+    assert [(fault["pointer"], fault["code"]) for fault in answer.json["errors"]] == [("/analyses", "too_many")]
+
+
+def ignoring(dates: list[str], entity_id: str = "P") -> dict[str, Any]:
+    return {"data_policy": {"ignore_days": [{"entity_type": "PORTFOLIO", "entity_id": entity_id, "dates": dates}]}}
+
+
+def test_as_many_dates_are_ignored_as_a_series_may_have_rows(client: FlaskClient, example: Any) -> None:
+    dates = np.datetime_as_string(np.datetime64("1900-01-01") + np.arange(40_001)).tolist()
+    body = example("twr_five_days")
+    assert client.post("/performance/twr", json=body | ignoring(dates[:-1])).status_code == 200
+    answer = client.post("/performance/twr", json=body | ignoring(dates))
+    assert answer.status_code == 422
+    pointer = "/data_policy/ignore_days/0/dates"
+    assert [(fault["pointer"], fault["code"]) for fault in answer.json["errors"]] == [(pointer, "too_many")]
+
+
+@pytest.mark.parametrize(
+    ("path", "part", "pointer"),
+    [
+        ("twr", lambda text: {"portfolio_id": text}, "/portfolio_id"),
+        ("twr", lambda text: {"fx": {"source": text, "rates": RATES}}, "/fx/source"),
+        ("twr", lambda text: {"fx": {"fixing": text, "rates": RATES}}, "/fx/fixing"),
+        ("twr", lambda text: ignoring(["2012-12-31"], text), "/data_policy/ignore_days/0/entity_id"),
+        ("mwr", lambda text: {"solver": {"method": text}}, "/solver/method"),
+    ],
+    ids=["portfolio_id", "source", "fixing", "entity_id", "method"],
+)
+def test_a_text_of_256_characters_is_taken_and_one_more_is_refused(
+    client: FlaskClient, example: Any, path: str, part: Callable[[str], Any], pointer: str
+) -> None:
+    body = example({"twr": "twr_five_days", "mwr": "mwr_one_year"}[path])
+    assert client.post(f"/performance/{path}", json=body | part("x" * 256)).status_code == 200
+    answer = client.post(f"/performance/{path}", json=body | part("x" * 257))
+    assert answer.status_code == 422
+    assert [(fault["pointer"], fault["code"]) for fault in answer.json["errors"]] == [(pointer, "too_long")]
 
 
 @pytest.mark.parametrize(
