@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from marshmallow import Schema, fields
 
-from lotus_performance.api.problems import DOMAIN_PROBLEMS, PROBLEMS
+from lotus_performance.api.problems import DOMAIN_PROBLEMS, FAULTS, PROBLEMS
 from lotus_performance.app import create_app
 from lotus_performance.engine.requests import TRADING_CALENDARS
 from lotus_performance.errors import PerformanceError
@@ -98,7 +98,9 @@ def test_bounds_of_deploy_md_are_those_of_the_setting(variable: str, monkeypatch
 DOCUMENTED_STATUS = {
     code: int(status) for code, status in re.findall(r"^\| `([\w.]+)` \| (\d{3}) \|", ERRORS, re.MULTILINE)
 }
-DOCUMENTED_FAULTS = re.findall(r"^\| `(\w+)` \| [^|]+ \|$", ERRORS.partition("## Faults of members")[2], re.MULTILINE)
+DOCUMENTED_FAULTS = dict(
+    re.findall(r"^\| `(\w+)` \| ([^|]+) \|$", ERRORS.partition("## Faults of members")[2], re.MULTILINE)
+)
 REFUSALS = {
     "malformed_json": ("POST", "/performance/twr", b"{", "application/json"),
     "validation_failed": ("POST", "/performance/twr", b"{}", "application/json"),
@@ -152,7 +154,11 @@ def fault_codes() -> Iterator[str]:
 
 def test_errors_md_names_exactly_the_codes_of_faults() -> None:
     never_shown = {"unreported"}
-    assert sorted(DOCUMENTED_FAULTS) == sorted(set(fault_codes()) - never_shown)
+    assert DOCUMENTED_FAULTS.keys() == set(fault_codes()) - never_shown
+
+
+def test_errors_md_says_of_each_fault_what_the_documentation_page_says() -> None:
+    assert DOCUMENTED_FAULTS == FAULTS
 
 
 # ---------------------------------------------------------------- warnings, gates, commands

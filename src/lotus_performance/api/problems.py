@@ -34,8 +34,9 @@ DOMAIN_PROBLEMS: dict[type[PerformanceError], Problem] = {
         errors.DuplicateLabelError: (
             400,
             "Duplicate label",
-            "Two requested periods with different dates would be answered under one label.",
-            "Give one of them a `label` of its own.",
+            "One label names two requested periods: their dates differ, or each has a name of its own, such as YTD and "
+            "ITD.",
+            "Give each of them its own `label`.",
         ),
         errors.WindowReversedError: (
             400,
@@ -188,22 +189,23 @@ PROBLEMS = {
 """All problems by code, in order of status."""
 
 FAULTS = {
-    "missing": "A required member is not there.",
+    "missing": "A required member or column is not there.",
     "unknown": "There is no such member here; the nearest known one is named.",
-    "null": "The member is `null`; leave out what has no value.",
+    "null": "The member or cell is `null`, of whatever type it should be; leave out what has no value.",
     "wrong_type": "The member is of another type: a number in quotes is a text, `true` is no number.",
     "not_allowed": "The value is none of those listed; capitals count.",
     "not_a_date": "The value is no date of the form `YYYY-MM-DD`, or no day of the calendar.",
     "not_finite": "The number is larger than a double can hold.",
     "out_of_range": "The number is out of its bounds.",
     "not_a_currency": "The value is no currency code of three capital letters.",
-    "not_a_uuid": "The value is no UUID in canonical form.",
-    "empty": "The text or list must hold something.",
-    "too_long": "The text is too long.",
-    "too_many": "The list holds more than the service takes.",
+    "not_a_uuid": "The value is no UUID in canonical form, in lower case.",
+    "empty": "The text, list or table must hold something.",
+    "too_long": "The text has more characters, or the list more elements, repeated ones counted, than the service takes.",
+    "too_many": "There are more rows, periods or different elements, or more rows times periods, than the service takes.",
     "control_character": "The text holds control characters.",
     "unequal_lengths": "The columns are not equally long.",
-    "conflict": "The member contradicts another one.",
+    "conflict": "The member contradicts another one, such as `months` and `days`.",
+    "invalid": "Anything else.",
 }
 """Codes of single members in `errors` of a `validation_failed`."""
 
