@@ -9,52 +9,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-START_SECONDS = 30.0
-STOP_SECONDS = 30.0
+from real_server import STOP_SECONDS, Server, await_ready, await_true, start_server, status_of
+
 HEAD = b"POST /performance/twr HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-
-
-@dataclass
-class Server:
-    process: subprocess.Popen[bytes]
-    port: int
-    log: Path
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(STOP_SECONDS)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def await_true(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the condition did not come true")
-        time.sleep(0.02)
-
-
-def status_of(url: str) -> int:
-    try:
-        return requests.get(url, timeout=5).status_code
-    except requests.ConnectionError:
-        return 0
 
 
 @pytest.fixture
@@ -63,21 +26,14 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     started: list[Server] = []
 
     def start(*arguments: str, **environment: str) -> Server:
-        port, log = free_port(), tmp_path / f"server-{len(started)}.log"
-        command = [sys.executable, "-m", "lotus_performance.cli", "serve", "--port", str(port), *arguments]
-        with log.open("wb") as stderr:
-            process = subprocess.Popen(command, env=os.environ | environment, stderr=stderr)  # noqa: S603
-        server = Server(process, port, log)
+        server = start_server(tmp_path / f"server-{len(started)}.log", *arguments, **environment)
         started.append(server)
-        await_true(lambda: process.poll() is not None or status_of(f"{server.url}/health/ready") == 200, START_SECONDS)
-        assert process.poll() is None, log.read_text()
+        await_ready(server)
         return server
 
     yield start
     for server in started:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.wait()
+        server.kill()
 
 
 def test_two_workers_answer_and_their_metrics_add_up(serve: Callable[..., Server], example: Any) -> None:
