@@ -1,0 +1,90 @@
+"""Requests of careless, broken and malicious clients, sent to the real server with its shipped settings.
+
+Each file of `cases` is a family; README.md describes their form. After each case the service must be alive and a
+calculation with a known answer right.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from hostile.bodies import BASES, CASES, value_at
+from hostile.judging import SECONDS, judge
+from hostile.sending import PATHS, Sender
+from real_server import Server, await_ready, start_server, status_of
+
+PATIENCE = 3
+"""Other suites may run on the same cores, and coverage slows the service down."""
+
+KNOWN = {
+    # Five days of 1 %: 1.01⁵ - 1.
+    "twr": ("results_by_period.ITD.portfolio_return.base", 5.10100501, 1e-6),
+    # 90,000 and 10,000 become 110,000 in 365 days.
+    "mwr": ("mwr_annualized", 10.0, 1e-6),
+}
+
+FAMILIES = sorted(path for path in CASES.glob("*.json") if not path.name.startswith("_"))
+ALL_CASES = [case for path in FAMILIES for case in json.loads(path.read_text())]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = start_server(tmp_path_factory.mktemp("hostile") / "server.log", LOG_LEVEL="WARNING")
+    try:
+        await_ready(server)
+        yield server
+        assert server.stop() == 0
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def is_fine(server: Server) -> Callable[[], bool]:
+    """Return a function that says whether calculations with a known answer are right."""
+
+    def ask() -> bool:
+        try:
+            answers = {name: requests.post(server.url + PATHS[name], json=BASES[name], timeout=5) for name in KNOWN}
+        except requests.RequestException:
+            return False
+        return all(
+            answers[name].status_code == 200 and abs(value_at(answers[name].json(), place) - figure) <= tolerance
+            for name, (place, figure, tolerance) in KNOWN.items()
+        )
+
+    return ask
+
+
+def test_names_of_cases_are_unique() -> None:
+    names = [case["id"] for case in ALL_CASES]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case["id"])
+def test_the_service_stands(server: Server, is_fine: Callable[[], bool], case: dict[str, Any]) -> None:
+    saved: dict[str, Any] = {}
+    for step in case["how"].get("steps", [case]):
+        expected = step["expect"]
+        seconds = expected.get("max_s", SECONDS) * PATIENCE
+        sender = Sender(server.port, case["id"], seconds + 5, is_fine)
+        began = time.monotonic()
+        answer = sender.send(step["how"])
+        took = time.monotonic() - began
+        faults, document = judge(expected, step.get("target", case["target"]), answer, saved)
+        assert faults == [], case["why"]
+        assert took <= seconds
+        saved |= {name: value_at(document, place) for name, place in step.get("save", {}).items()}
+    assert status_of(f"{server.url}/health") == 200
+    assert is_fine()
+
+
+def test_the_service_never_failed_and_no_worker_died(server: Server) -> None:
+    """Runs last: what the cases have left in the log."""
+    metrics = requests.get(f"{server.url}/metrics", timeout=5).text
+    assert 'status="5' not in metrics
+    assert "Traceback" not in server.log.read_text()
+    assert "SIGKILL" not in server.log.read_text()
