@@ -202,3 +202,23 @@ def test_negative_zero_is_zero_in_the_fingerprint(client: FlaskClient, example: 
         return str(client.post("/performance/twr", json=body).json["meta"]["input_fingerprint"])
 
     assert fingerprint(-0.0) == fingerprint(0.0)
+
+
+@pytest.mark.parametrize(
+    ("part", "pointer"),
+    [
+        (lambda dates: ignoring(dates)["data_policy"], "/data_policy/ignore_days/0/dates"),
+        (
+            lambda dates: {"overrides": {"market_values": [{"perf_date": date, "end_mv": 1} for date in dates]}},
+            "/data_policy/overrides/market_values",
+        ),
+    ],
+    ids=["ignored-dates", "overrides"],
+)
+def test_the_limit_of_rows_holds_in_objects_within_objects(
+    small: FlaskClient, example: Any, part: Callable[[list[str]], Any], pointer: str
+) -> None:
+    dates = [f"2025-01-0{day}" for day in range(1, 7)]
+    answer = small.post("/performance/twr", json=example("twr_five_days") | {"data_policy": part(dates)})
+    assert answer.status_code == 422
+    assert [(fault["pointer"], fault["code"]) for fault in answer.json["errors"]] == [(pointer, "too_many")]

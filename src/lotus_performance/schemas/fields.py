@@ -1,5 +1,6 @@
 """Members of the wire: strict types, and one field that takes a list of rows or of columns into arrays."""
 
+import copy
 import datetime
 import difflib
 import json
@@ -304,7 +305,15 @@ class Members(fields.Nested):
 
     def _bind_to_schema(self, field_name: str, parent: Any) -> None:
         super()._bind_to_schema(field_name, parent)
-        self.schema.limits = limits_of(parent)  # type: ignore[attr-defined]
+        self.hand_down(limits_of(parent))
+
+    def hand_down(self, limits: Limits) -> None:
+        """Give the object and all objects below it their limits: those below were bound before, with the defaults."""
+        self.schema.limits = limits  # type: ignore[attr-defined]
+        for field in self.schema.fields.values():
+            below = getattr(field, "inner", field)
+            if isinstance(below, Members):
+                below.hand_down(limits)
 
     def make_error(self, key: str, **kwargs: Any) -> ValidationError:
         """Return the error of a key with its code."""
@@ -356,6 +365,7 @@ class Distinct(StrictField[list[Placed]]):
 
     def _bind_to_schema(self, field_name: str, parent: Any) -> None:
         super()._bind_to_schema(field_name, parent)
+        self.inner = copy.deepcopy(self.inner)  # else all schemas share one, with the limits of the last
         self.inner._bind_to_schema(field_name, self)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Placed]:
