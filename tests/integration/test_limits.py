@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from lotus_performance.app import create_app
+from lotus_performance.engine.periods import Frequency
 from lotus_performance.settings import Settings
 
 RATES = [{"date": "2012-12-31", "ccy": "EUR", "rate": 1.3}]
@@ -70,7 +72,8 @@ def test_rows_times_the_window_of_the_outlier_test_are_bounded() -> None:
 
 
 def test_a_period_may_have_64_times_as_many_forms_as_there_may_be_periods(small: FlaskClient, example: Any) -> None:
-    forms = [{"period": "ITD", "frequencies": ["daily"] * n} for n in range(1, 12 * 64 + 2)]
+    lists = [list(each) for n in range(1, 5) for each in product(Frequency, repeat=n)]
+    forms = [{"period": "ITD", "frequencies": frequencies} for frequencies in lists[: 12 * 64 + 1]]
     body = example("twr_five_days")
     assert small.post("/performance/twr", json=body | {"analyses": forms[:-1]}).status_code == 200
     answer = small.post("/performance/twr", json=body | {"analyses": forms})
