@@ -59,7 +59,7 @@ def _assembled(request: Request, fingerprint: str, result: Result) -> bytes:
     head = dump_json({"calculation_id": calculation_id, "portfolio_id": request.portfolio_id})
     tail = dump_json({**result.details, "meta": meta, "diagnostics": result.diagnostics, "audit": result.audit})
     # The members of three objects, made one object without reading the long one again.
-    return b"".join((head[:-1], b",", figures[1:-1], b",", tail[1:]))
+    return b"".join((head[:-1], b",", memoryview(figures)[1:-1], b",", tail[1:]))
 
 
 def _sha256(text: bytes) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from lotus_performance.engine.series import DateArray, Figure, FloatArray, date_characters
+from lotus_performance.engine.series import Figure, FloatArray
 from lotus_performance.errors import FigureOverflowError
 
 AnyArray = NDArray[Any]
@@ -78,17 +78,9 @@ def figures_of(columns: Mapping[str, Sequence[Any] | FloatArray]) -> list[dict[s
     return rows
 
 
-def cell_texts(column: Sequence[str] | FloatArray) -> list[bytes]:
-    """Return each cell of a column as JSON text; the texts of a column must hold no comma."""
+def cell_texts(column: FloatArray) -> list[bytes]:
+    """Return each cell of a column as JSON text, null where it is NaN."""
     return orjson.dumps(column, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
-
-
-def date_cells(dates: DateArray) -> list[bytes]:
-    """Return dates as JSON texts."""
-    quoted = np.full((len(dates), 12), ord('"'), dtype=np.uint8)
-    quoted[:, 1:11] = date_characters(dates)
-    cells: list[bytes] = quoted.view("S12")[:, 0].tolist()
-    return cells
 
 
 def without_missing(members: dict[str, Any]) -> dict[str, Any]:

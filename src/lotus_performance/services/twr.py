@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import MAX_PREC, localcontext
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,11 @@ from lotus_performance.engine.periods import Frequency, resolve_windows
 from lotus_performance.engine.policies import AppliedPolicy, DataPolicy, OutlierTest, apply_policy, find_outliers
 from lotus_performance.engine.requests import TwrRequest
 from lotus_performance.engine.returns import Reset
-from lotus_performance.engine.series import Day, FloatArray, date_texts
+from lotus_performance.engine.series import Day, FloatArray, date_bytes, date_texts
 from lotus_performance.engine.twr import Buckets, PeriodReturn, TimeWeightedReturn, overflow_named, time_weighted_return
 from lotus_performance.errors import Fault, FxRateMissingError, PrecisionModeUnsupportedError
 from lotus_performance.services.calendars import business_days
-from lotus_performance.services.figures import AnyArray, Rounding, cell_texts, date_cells, figures_of, without_missing
+from lotus_performance.services.figures import AnyArray, Rounding, cell_texts, figures_of, without_missing
 from lotus_performance.services.result import Result, shared_diagnostics, shared_meta
 
 MAX_SAMPLES = 20
@@ -292,23 +293,25 @@ class _Shape:
 
 
 def _summaries_text(buckets: Buckets, columns: Mapping[str, FloatArray]) -> orjson.Fragment:
-    """Return the buckets of a frequency as JSON text, for a fifth of the time that as many dicts take.
+    """Return the buckets of a frequency as JSON text, for a sixth of the time that as many dicts take.
 
-    The text is that of the dicts: all cells of a column are written at once, then all rows by one format. A cell of a
-    column with gaps carries its name, so that a gap leaves nothing.
+    The text is that of the dicts: all cells of a column are written at once, and joined with the names of the members
+    between them.
     """
-    named = {name: b',"%b":' % name.encode() for name in columns}
-    gappy = {name for name, column in columns.items() if np.isnan(column).any()}
-    members = b"".join(b"%b" if name in gappy else text + b"%b" for name, text in named.items())
-    # No bucket is without values and flows: the comma before the first member can go.
-    row = b'{"period":%b,"summary":{' + members.removeprefix(b",") + b"}}"
     is_daily = buckets.frequency is Frequency.DAILY
-    labels = date_cells(buckets.start) if is_daily else cell_texts(buckets.labels)
-    cells: list[bytes] = [b""] * (len(labels) * (1 + len(columns)))
-    cells[:: 1 + len(columns)] = labels
-    for i, (name, column) in enumerate(columns.items(), start=1):
+    labels = date_bytes(buckets.start).tolist() if is_daily else [label.encode() for label in buckets.labels]
+    # No bucket is without values and flows: the comma before the first member can go.
+    opening, *others = columns
+    names = [b'","summary":{"%b":' % opening.encode(), *(b',"%b":' % name.encode() for name in others)]
+    row = [b'}},{"period":"', b"", *chain.from_iterable((name, b"") for name in names)]
+    pieces = row * len(labels)
+    pieces[1 :: len(row)] = labels
+    for i, (name, column) in enumerate(zip(names, columns.values(), strict=True), start=1):
         texts = cell_texts(column)
-        if name in gappy:
-            texts = [b"" if text == b"null" else named[name] + text for text in texts]
-        cells[i :: 1 + len(columns)] = texts
-    return orjson.Fragment(b"[" + b",".join([row] * len(labels)) % tuple(cells) + b"]")
+        if np.isnan(column).any():  # a member without figure goes with its name
+            pieces[2 * i :: len(row)] = [b"" if text == b"null" else name for text in texts]
+            texts = [b"" if text == b"null" else text for text in texts]
+        pieces[2 * i + 1 :: len(row)] = texts
+    pieces[0] = b'[{"period":"'
+    pieces.append(b"}}]")
+    return orjson.Fragment(b"".join(pieces))
