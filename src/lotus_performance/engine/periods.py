@@ -172,7 +172,7 @@ def named_start(period: Period, anchor: Day) -> Day:
         Period.YTD: _year_start,
         Period.WTD: _week_start,
     }
-    start: Day = starts[period](np.array([anchor]))[0]
+    start: Day = starts[period](np.array([anchor]))[0].astype("datetime64[D]")
     return start
 
 
@@ -275,7 +275,7 @@ def bucket_starts(dates: DateArray, frequency: Frequency) -> tuple[IntArray, Dat
     starts = start_of(dates)
     first = np.flatnonzero(np.concatenate(([True], starts[1:] != starts[:-1])))
     start = starts[first]
-    return first, start, next_of(start) - 1
+    return first, start.astype("datetime64[D]"), next_of(start).astype("datetime64[D]") - 1
 
 
 def bucket_labels(start: DateArray, frequency: Frequency) -> list[str]:
@@ -304,17 +304,18 @@ def bucket_labels(start: DateArray, frequency: Frequency) -> list[str]:
     return labels
 
 
+# In the unit of each: only the starts themselves are turned into days.
 def _month_start(dates: DateArray) -> DateArray:
-    return dates.astype("datetime64[M]").astype("datetime64[D]")
+    return dates.astype("datetime64[M]")
 
 
 def _quarter_start(dates: DateArray) -> DateArray:
     months = dates.astype("datetime64[M]")
-    return (months - months.astype(np.int64) % 3).astype("datetime64[D]")
+    return months - (months.astype(np.int64) % 3).astype("timedelta64[M]")
 
 
 def _year_start(dates: DateArray) -> DateArray:
-    return dates.astype("datetime64[Y]").astype("datetime64[D]")
+    return dates.astype("datetime64[Y]")
 
 
 def _week_start(dates: DateArray) -> DateArray:
@@ -324,7 +325,7 @@ def _week_start(dates: DateArray) -> DateArray:
 
 _CALENDAR: dict[Frequency, tuple[Callable[[DateArray], DateArray], Callable[[DateArray], DateArray]]] = {
     Frequency.WEEKLY: (_week_start, lambda start: start + 7),
-    Frequency.MONTHLY: (_month_start, lambda start: (start.astype("datetime64[M]") + 1).astype("datetime64[D]")),
-    Frequency.QUARTERLY: (_quarter_start, lambda start: (start.astype("datetime64[M]") + 3).astype("datetime64[D]")),
-    Frequency.YEARLY: (_year_start, lambda start: (start.astype("datetime64[Y]") + 1).astype("datetime64[D]")),
+    Frequency.MONTHLY: (_month_start, lambda start: start + 1),
+    Frequency.QUARTERLY: (_quarter_start, lambda start: start + 3),
+    Frequency.YEARLY: (_year_start, lambda start: start + 1),
 }

@@ -33,7 +33,7 @@ class Rounding:
     def percent(self, fractions: AnyArray) -> FloatArray:
         """Return fractions as rounded percent, NaN where there is no figure."""
         if fractions.dtype == object:
-            is_missing = np.array([figure is None for figure in fractions.tolist()])
+            is_missing = fractions == None  # noqa: E711 -- of each cell
             percent = self._rounded_decimals(np.where(is_missing, 0, fractions), PERCENT_PLACES)
         else:
             is_missing = np.isnan(fractions)
@@ -43,7 +43,12 @@ class Rounding:
 
     def one_percent(self, fraction: Figure) -> float:
         """Return one fraction as rounded percent."""
-        return float(self.percent(np.array([fraction]))[0])
+        return self.percents({"it": fraction})["it"]
+
+    def percents(self, fractions: Mapping[str, Figure | None]) -> dict[str, float]:
+        """Return fractions as rounded percent, without those that are None."""
+        given = without_missing(fractions)
+        return dict(zip(given, self.percent(np.array(list(given.values()))).tolist(), strict=True))
 
     def _rounded(self, numbers: FloatArray) -> FloatArray:
         _finite(numbers)
@@ -59,8 +64,8 @@ class Rounding:
         """Return decimals, their point moved by some places, as doubles: rounded once, before they are converted."""
         unit = Decimal(1).scaleb(-self.decimals)
         with localcontext(prec=MAX_PREC):
-            rounded = [Decimal(n).scaleb(places).quantize(unit, ROUND_HALF_EVEN) for n in numbers.tolist()]
-        return _finite(np.array([float(number) for number in rounded])) + 0.0
+            rounded = [Decimal(n).scaleb(places).quantize(unit, ROUND_HALF_EVEN) for n in numbers.ravel().tolist()]
+        return _finite(np.array([float(number) for number in rounded]).reshape(numbers.shape)) + 0.0
 
 
 def _finite(numbers: FloatArray) -> FloatArray:
@@ -83,6 +88,6 @@ def cell_texts(column: FloatArray) -> list[bytes]:
     return orjson.dumps(column, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
 
 
-def without_missing(members: dict[str, Any]) -> dict[str, Any]:
+def without_missing(members: Mapping[str, Any]) -> dict[str, Any]:
     """Return the members that have a value."""
     return {name: value for name, value in members.items() if value is not None}

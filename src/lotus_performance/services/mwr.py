@@ -38,13 +38,12 @@ def calculate_mwr(request: MwrRequest) -> Result:
     rounding = Rounding(request.rounding_precision)
     period = request.measuring_period
     return Result(
-        figures=without_missing(
-            {
-                "money_weighted_return": rounding.one_percent(result.money_weighted_return),
-                "mwr_annualized": None if result.ann_rate is None else rounding.one_percent(result.ann_rate),
-                "method": result.method,
-            }
-        ),
+        figures={
+            **rounding.percents(
+                {"money_weighted_return": result.money_weighted_return, "mwr_annualized": result.ann_rate}
+            ),
+            "method": result.method,
+        },
         details={
             "convergence": _convergence(result, rounding),
             **({"cashflows_used": _flows(request, rounding)} if request.emit_cashflows_used else {}),

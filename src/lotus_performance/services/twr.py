@@ -210,7 +210,18 @@ class _Shape:
             return self._period(period)
 
     def _period(self, period: PeriodReturn) -> dict[str, Any]:
-        percent = self.rounding.one_percent
+        has_both = period.fee_effect is not None
+        percent = self.rounding.percents(
+            {
+                "local": period.local,
+                "fx": period.fx,
+                "base": period.base,
+                "annualized_return_pct": period.ann_return,
+                "gross_return_pct": period.gross if has_both else None,
+                "net_return_pct": period.net if has_both else None,
+                "fee_effect_pct": period.fee_effect,
+            }
+        )
         # The days' working is told once a period: in the buckets of its finest frequency.
         finest = next(f for f in Frequency if f in period.buckets) if self.request.include_timeseries else None
         shaped: dict[str, Any] = {
@@ -218,20 +229,9 @@ class _Shape:
                 frequency.value: self._buckets(buckets, with_working=frequency is finest)
                 for frequency, buckets in period.buckets.items()
             },
-            "portfolio_return": without_missing(
-                {
-                    "local": percent(period.local),
-                    "fx": None if period.fx is None else percent(period.fx),
-                    "base": percent(period.base),
-                }
-            ),
+            "portfolio_return": {name: percent.pop(name) for name in ("local", "fx", "base") if name in percent},
+            **percent,
         }
-        if period.ann_return is not None:
-            shaped["annualized_return_pct"] = percent(period.ann_return)
-        if period.gross is not None and period.net is not None and period.fee_effect is not None:
-            shaped["gross_return_pct"] = percent(period.gross)
-            shaped["net_return_pct"] = percent(period.net)
-            shaped["fee_effect_pct"] = percent(period.fee_effect)
         if self.request.emit_resets and period.resets:
             shaped["reset_events"] = [self._reset(reset) for reset in period.resets]
         return shaped
@@ -246,16 +246,22 @@ class _Shape:
         with localcontext(prec=MAX_PREC), np.errstate(over="ignore", invalid="ignore"):
             flows = (self.money["bod_cf"] + self.money["eod_cf"])[first:stop]
             net_cash_flow = np.add.reduceat(flows, buckets.first - first)
-        columns = {
-            "begin_mv": self.rounding.money(self.money["begin_mv"][buckets.first]),
-            "end_mv": self.rounding.money(self.money["end_mv"][buckets.stop - 1]),
-            "net_cash_flow": self.rounding.money(net_cash_flow),
-            "period_return_pct": self.rounding.percent(buckets.returns),
+        amounts = {
+            "begin_mv": self.money["begin_mv"][buckets.first],
+            "end_mv": self.money["end_mv"][buckets.stop - 1],
+            "net_cash_flow": net_cash_flow,
         }
-        if buckets.cum_returns is not None:
-            columns["cumulative_return_pct_to_date"] = self.rounding.percent(buckets.cum_returns)
-        if buckets.ann_returns is not None:
-            columns["annualized_return_pct"] = self.rounding.percent(buckets.ann_returns)
+        fractions = without_missing(
+            {
+                "period_return_pct": buckets.returns,
+                "cumulative_return_pct_to_date": buckets.cum_returns,
+                "annualized_return_pct": buckets.ann_returns,
+            }
+        )
+        columns = {
+            **dict(zip(amounts, self.rounding.money(np.stack(list(amounts.values()))), strict=True)),
+            **dict(zip(fractions, self.rounding.percent(np.stack(list(fractions.values()))), strict=True)),
+        }
         columns = {name: column for name, column in columns.items() if not np.isnan(column).all()}
         if not with_working:
             return _summaries_text(buckets, columns)
