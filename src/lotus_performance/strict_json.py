@@ -36,7 +36,7 @@ def load_json(text: bytes) -> Any:
         raise MalformedJsonError(f"The body is not valid JSON: {error}") from None
     n_members, n_containers = _census(document)
     characters = np.frombuffer(text, dtype=np.uint8)
-    n_open, n_colons = (sum(np.count_nonzero(characters == ord(c)) for c in signs) for signs in ("{[", ":"))
+    n_open, n_colons = np.count_nonzero(characters | 0x20 == ord("{")), np.count_nonzero(characters == ord(":"))
     if n_containers != n_open or n_members != n_colons:
         _refuse_duplicates(text, document)
     return document

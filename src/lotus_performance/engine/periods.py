@@ -310,8 +310,9 @@ def _month_start(dates: DateArray) -> DateArray:
 
 
 def _quarter_start(dates: DateArray) -> DateArray:
-    months = dates.astype("datetime64[M]")
-    return months - (months.astype(np.int64) % 3).astype("timedelta64[M]")
+    months: DateArray = dates.astype("datetime64[M]")
+    first: DateArray = months - (months.astype(np.int64) % 3).astype("timedelta64[M]")
+    return first
 
 
 def _year_start(dates: DateArray) -> DateArray:

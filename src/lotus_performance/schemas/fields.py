@@ -6,6 +6,7 @@ import difflib
 import json
 import math
 import re
+import struct
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -221,8 +222,9 @@ class Number(StrictField[float]):
         if not set(map(type, cells)) <= NUMBER_TYPES:
             return None
         try:
-            column = np.array(cells, dtype=np.float64) + 0.0  # -0.0 is 0
-        except OverflowError:
+            # Packed, as that takes half the time of np.array; -0.0 is 0.
+            column = np.frombuffer(struct.pack(f"{len(cells)}d", *cells)) + 0.0
+        except struct.error:  # an integer that no double can hold
             return None
         is_fine = np.isfinite(column) & self._is_within(column)
         if not self.required and self.load_default is missing:
@@ -275,10 +277,12 @@ class Date(StrictField[np.datetime64]):
         if not cells:
             return np.empty(0, dtype="datetime64[D]")
         try:
-            text = "".join(cells)
+            text, apart = "".join(cells), ",".join(cells)
         except TypeError:
             return None
-        return parse_dates(text) if set(map(len, cells)) == {10} else None
+        # No date holds a comma: one at each eleventh place says that all cells have ten characters.
+        is_even = len(text) == 10 * len(cells) and apart[10::11] == "," * (len(cells) - 1)
+        return parse_dates(text) if is_even else None
 
 
 class Choice(StrictField[E]):
@@ -544,25 +548,23 @@ class Columns(StrictField[Table]):
         if optional - self.columns.keys():
             raise self._row_faults(rows)
         for name in optional:
-            if len(longer) == len(rows):
-                absent = self._absent(name)
-                cells[name] = [row.get(name, absent) for row in rows]
-            else:
-                cells[name] = self._spread(name, {i: rows[i][name] for i in longer if name in rows[i]}, len(rows))
+            absent = self._absent(name)
+            sent = [rows[i].get(name, absent) for i in longer]
+            cells[name] = sent if len(longer) == len(rows) else self._spread(name, longer, sent, len(rows))
         return cells
 
-    def _spread(self, name: str, sent: Mapping[int, Any], n_rows: int) -> Sequence[Any]:
+    def _spread(self, name: str, rows: list[int], sent: list[Any], n_rows: int) -> Sequence[Any]:
         """Return the column of a member that few rows have, doubles as an array at once."""
         column, default = self.columns[name], self._absent(name)
-        values = list(sent.values())
-        read = column.array(values) if isinstance(column, Number) and set(map(type, values)) == {float} else None
-        cells: Any = [default] * n_rows if read is None else np.full(n_rows, default)
+        read = column.array(sent) if isinstance(column, Number) and set(map(type, sent)) == {float} else None
         if read is not None:
-            cells[list(sent)] = read
-        else:
-            for i, value in sent.items():
-                cells[i] = value
-        return cast(Sequence[Any], cells)
+            cells: FloatArray = np.full(n_rows, default)
+            cells[rows] = read
+            return cast(Sequence[Any], cells)
+        padded = [default] * n_rows
+        for i, value in zip(rows, sent, strict=True):
+            padded[i] = value
+        return padded
 
     def _absent(self, name: str) -> Any:
         """Return what stands for an absent cell: the default, NaN for a number that has none."""
