@@ -97,7 +97,8 @@ def _census(document: Any) -> tuple[int, int]:
 def _are_flat_rows(container: list[Any]) -> bool:
     return (
         len(container) > 1
-        and set(map(type, container)) == {dict}
+        and type(container[0]) is dict
+        and list(map(type, container)).count(dict) == len(container)
         and set(map(type, container[0].values())).isdisjoint((dict, list))
     )
 

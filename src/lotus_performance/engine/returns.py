@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -187,7 +187,7 @@ def day_returns(values: DailyValues, basis: Basis) -> DayReturns:
 def _sum_without_noise(epsilon: float, *parts: FloatArray) -> FloatArray:
     """Return a sum, 0 where it is no more than what rounding leaves of parts that cancel."""
     total = sum(parts[1:], parts[0])
-    largest = np.maximum.reduce([np.abs(part) for part in parts])
+    largest = reduce(np.maximum, map(np.abs, parts))
     return np.where(np.abs(total) <= epsilon * largest, 0.0, total)
 
 
@@ -366,4 +366,6 @@ def _refuse_overflow(linked: FloatArray) -> None:
 
 
 def _count_before(mask: BoolArray) -> IntArray:
-    return np.concatenate(([0], np.cumsum(mask)))
+    count = np.zeros(len(mask) + 1, dtype=np.int64)
+    np.cumsum(mask, out=count[1:])
+    return count

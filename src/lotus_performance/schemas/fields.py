@@ -39,6 +39,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _DATE_TEXT = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DIGITS_TO_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_CANONICAL = json.JSONEncoder(default=str, sort_keys=True)
 _CODES = {"required": "missing", "null": "null"}
 
 
@@ -418,7 +419,7 @@ class Distinct(StrictField[list[Placed]]):
 def _form(element: Any) -> Hashable:
     """Return what equal elements have in common; a list or object has its canonical text."""
     if isinstance(element, list | dict):
-        return json.dumps(element, default=str, sort_keys=True)
+        return _CANONICAL.encode(element)
     return type(element), element
 
 
