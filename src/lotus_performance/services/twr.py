@@ -35,7 +35,8 @@ def calculate_twr(request: TwrRequest) -> Result:
     _refuse_inexact(request, policy, applied)
     windows = resolve_windows(request.analyses, request.anchor, request.inception)
     conversion, notices, idle = _conversion(request)
-    request = replace(request, no_effect=(*request.no_effect, *idle))
+    if idle:
+        request = replace(request, no_effect=(*request.no_effect, *idle))
     start, end = min(window.start for window in windows), max(window.end for window in windows)
     calendar, unavailable = _calendar(request, start, end)
     rows, days = _exact_days(request)
