@@ -223,7 +223,8 @@ def link_ranges(days: DayReturns, first: IntArray, stop: IntArray) -> tuple[Floa
     if len(first) == 0:
         return np.empty(0), resets
     # Between two ranges lie rows of neither: each second section of the products is such a gap, and is dropped.
-    edges = np.stack((first, np.minimum(stop, len(days.returns) - 1)), axis=1).ravel()
+    edges = np.empty(2 * len(first), dtype=np.int64)
+    edges[::2], edges[1::2] = first, np.minimum(stop, len(days.returns) - 1)
     with np.errstate(over="ignore", invalid="ignore"):
         linked: FloatArray = np.multiply.reduceat(days.factor, edges)[::2] - 1.0
         if stop[-1] == len(days.returns):

@@ -227,9 +227,9 @@ def time_weighted_return(
         local_days=local_days,
         fx_return=fx_return,
         periods=periods,
-        n_used_rows=int(is_requested.sum()),
-        n_idle_days=int((calculation.days.is_idle & is_requested).sum()),
-        n_reset_days=int(calculation.is_reset.sum()),
+        n_used_rows=int(np.count_nonzero(is_requested)),
+        n_idle_days=int(np.count_nonzero(calculation.days.is_idle & is_requested)),
+        n_reset_days=int(np.count_nonzero(calculation.is_reset)),
         notes=[
             *_order_notes(values),
             *_late_notes(used, windows),

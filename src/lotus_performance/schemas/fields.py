@@ -550,13 +550,14 @@ class Columns(StrictField[Table]):
         optional = set().union(*(rows[i] for i in longer)).difference(required)
         if optional - self.columns.keys():
             raise self._row_faults(rows)
+        positions = np.array(longer, dtype=np.int64)
         for name in optional:
             absent = self._absent(name)
             sent = [rows[i].get(name, absent) for i in longer]
-            cells[name] = sent if len(longer) == len(rows) else self._spread(name, longer, sent, len(rows))
+            cells[name] = sent if len(longer) == len(rows) else self._spread(name, positions, sent, len(rows))
         return cells
 
-    def _spread(self, name: str, rows: list[int], sent: list[Any], n_rows: int) -> Sequence[Any]:
+    def _spread(self, name: str, rows: IntArray, sent: list[Any], n_rows: int) -> Sequence[Any]:
         """Return the column of a member that few rows have, doubles as an array at once."""
         column, default = self.columns[name], self._absent(name)
         read = column.array(sent) if isinstance(column, Number) and set(map(type, sent)) == {float} else None
@@ -565,7 +566,7 @@ class Columns(StrictField[Table]):
             cells[rows] = read
             return cast(Sequence[Any], cells)
         padded = [default] * n_rows
-        for i, value in zip(rows, sent, strict=True):
+        for i, value in zip(rows.tolist(), sent, strict=True):
             padded[i] = value
         return padded
 
@@ -668,4 +669,5 @@ def parse_dates(text: str) -> DateArray | None:
         return None
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     dates = months.astype("datetime64[D]") + (day - 1)
-    return dates if (dates.astype("datetime64[M]") == months).all() else None
+    is_late = day > 28  # days before are in every month
+    return dates if (dates[is_late].astype("datetime64[M]") == months[is_late]).all() else None

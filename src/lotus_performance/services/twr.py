@@ -260,8 +260,8 @@ class _Shape:
             }
         )
         columns = {
-            **dict(zip(amounts, self.rounding.money(np.stack(list(amounts.values()))), strict=True)),
-            **dict(zip(fractions, self.rounding.percent(np.stack(list(fractions.values()))), strict=True)),
+            **dict(zip(amounts, self.rounding.money(np.array(list(amounts.values()))), strict=True)),
+            **dict(zip(fractions, self.rounding.percent(np.array(list(fractions.values()))), strict=True)),
         }
         columns = {name: column for name, column in columns.items() if not np.isnan(column).all()}
         if not with_working:
