@@ -55,7 +55,7 @@ class Rounding:
         with np.errstate(over="ignore"):
             is_fine = np.abs(numbers) * 10.0**self.decimals < EXACT_INTEGERS
         if is_fine.all():
-            rounded = np.round(numbers, self.decimals)
+            rounded = numbers.round(self.decimals)
         else:
             rounded = np.where(is_fine, np.round(np.where(is_fine, numbers, 0.0), self.decimals), numbers)
         return rounded + 0.0  # which turns -0.0 into 0.0

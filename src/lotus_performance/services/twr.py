@@ -259,11 +259,11 @@ class _Shape:
                 "annualized_return_pct": buckets.ann_returns,
             }
         )
+        percents = self.rounding.percent(np.array(list(fractions.values())))
         columns = {
             **dict(zip(amounts, self.rounding.money(np.array(list(amounts.values()))), strict=True)),
-            **dict(zip(fractions, self.rounding.percent(np.array(list(fractions.values()))), strict=True)),
+            **{name: column for name, column in zip(fractions, percents, strict=True) if not np.isnan(column).all()},
         }
-        columns = {name: column for name, column in columns.items() if not np.isnan(column).all()}
         if not with_working:
             return _summaries_text(buckets, columns)
         shaped: list[dict[str, Any]] = [
