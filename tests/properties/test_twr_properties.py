@@ -112,7 +112,7 @@ class Reader:
             is_new = bod_cf != 0.0 or (i > first and rows[i - 1][3] != 0.0)
             self.read(i, i - first, begin_mv + bod_cf, end_mv - eod_cf, is_new)
             self.figures.append(self.figure)
-            self.sizes.append(1.0 + self.long * (2.0 + abs(self.owed)))
+            self.sizes.append(1.0 + abs(self.long) * (2.0 + abs(self.owed)))
         if self.lost is not None:
             self.resets.append((*self.lost, stop - first))
 
