@@ -5,6 +5,9 @@ equal parts at the last close of each year. Flows buy and sell the twenty in pro
 before its first day of trading (`bod_cf`), withdrawals leave after the last close of a month (`eod_cf`). Amounts are
 decimals rounded to cents, so that the files are the same on every machine.
 
+Of the last quarter there are the twenty positions, too: equal parts of 1,000,000 USD bought at the close of 2022-09-30,
+of which a part is moved from one stock to another midway; a second file values some of them in another currency.
+
 Fees are paid out of the portfolio: a fee lowers `end_mv`, and `eod_cf` holds it as money that left, so GROSS is
 before fees; `mgmt_fees` states it once more, and NET takes it off. `end_mv` is to the cent the next row's `begin_mv`.
 """
@@ -32,6 +35,21 @@ WITHDRAWALS = {
 FEE_A_YEAR = Decimal("0.008")
 DAYS_OF_A_YEAR = 365
 
+SECTORS = {
+    "Information Technology": "AAPL AMD MSFT",
+    "Consumer Discretionary": "BBY HD",
+    "Consumer Staples": "KO PEP PG WMT",
+    "Energy": "CVX RRC XOM",
+    "Financials": "BAC JPM",
+    "Health Care": "JNJ LLY MRK PFE UNH",
+    "Industrials": "GE",
+}
+QUARTER_OPENING = date(2022, 9, 30)
+MOVED_ON, MOVED_FROM, MOVED_TO, MOVED = date(2022, 11, 15), "XOM", "AAPL", Decimal("20000.00")
+FOREIGN_SECTOR, FOREIGN_CCY = "Health Care", "EUR"
+RATE_FIRST, RATE_STEP = Decimal("1.0000"), Decimal("0.0010")
+"""The rate is made up: USD per EUR, 1 at the opening and a tenth of a cent more each day of trading."""
+
 
 class Close(NamedTuple):
     """The prices of one day."""
@@ -51,11 +69,13 @@ class Row(NamedTuple):
     mgmt_fees: Decimal = NOTHING
 
 
-def read_closes(path: Path) -> list[Close]:
+def read_closes(path: Path) -> tuple[list[Close], list[str]]:
+    """Return the prices of all days, and the names of the stocks."""
     with path.open(newline="") as file:
         table = list(csv.DictReader(file))
     stocks = [name for name in table[0] if name != "Date"]
-    return [Close(date.fromisoformat(line["Date"]), [Decimal(line[stock]) for stock in stocks]) for line in table]
+    closes = [Close(date.fromisoformat(line["Date"]), [Decimal(line[stock]) for stock in stocks]) for line in table]
+    return closes, stocks
 
 
 def month(day: date) -> str:
@@ -117,13 +137,113 @@ def value_monthly(daily: list[Row]) -> list[Row]:
     ]
 
 
+def value_positions(closes: list[Close], stocks: list[str]) -> dict[str, list[Row]]:
+    """Return the rows of each stock from the close of the quarter's opening on, in USD."""
+    closes = [close for close in closes if close.day >= QUARTER_OPENING]
+    moved = {MOVED_FROM: -MOVED, MOVED_TO: MOVED}
+    positions = {}
+    for i, stock in enumerate(stocks):
+        value, rows = OPENING / len(stocks), []
+        for last, close in pairwise(closes):
+            bod_cf = moved.get(stock, NOTHING) if close.day == MOVED_ON else NOTHING
+            end_mv = ((value + bod_cf) * close.prices[i] / last.prices[i]).quantize(CENT)
+            rows.append(Row(close.day, value, end_mv, bod_cf))
+            value = end_mv
+        positions[stock] = rows
+    return positions
+
+
+def added_up(positions: list[list[Row]], rates: list[list[Decimal]]) -> list[Row]:
+    """Return the portfolio of positions; the rates of each are those of the opening and of all rows."""
+    rows = []
+    for t, day in enumerate(row.perf_date for row in positions[0]):
+        parts = [
+            (row.begin_mv * rate[t], row.end_mv * rate[t + 1], row.bod_cf * rate[t])
+            for row, rate in ((rows_of[t], rate) for rows_of, rate in zip(positions, rates, strict=True))
+        ]
+        rows.append(Row(day, *(sum(column, NOTHING) for column in zip(*parts, strict=True))))
+    return rows
+
+
+def contribution_request(positions: dict[str, list[Row]], *, is_foreign: bool) -> dict[str, Any]:
+    """Return the quarter by sector; if `is_foreign`, one sector's positions are valued in another currency."""
+    sector_of = {stock: sector for sector, names in SECTORS.items() for stock in names.split()}
+    days = [row.perf_date for row in next(iter(positions.values()))]
+    path = [RATE_FIRST + i * RATE_STEP for i in range(len(days) + 1)]
+    ones = [Decimal(1)] * len(path)
+    foreign = {stock for stock in positions if is_foreign and sector_of[stock] == FOREIGN_SECTOR}
+    rows, rates = dict(positions), dict.fromkeys(positions, ones)
+    for stock in foreign:
+        rates[stock] = path
+        rows[stock] = []
+        value = (positions[stock][0].begin_mv / path[0]).quantize(CENT)
+        for row, rate in zip(positions[stock], path[1:], strict=True):
+            end_mv = (row.end_mv / rate).quantize(CENT)
+            rows[stock].append(Row(row.perf_date, value, end_mv))
+            value = end_mv
+    currencies = {stock: {"currency": FOREIGN_CCY if stock in foreign else "USD"} for stock in positions if is_foreign}
+    request = {
+        "portfolio_id": "TWENTY-STOCKS",
+        "report_start_date": days[0],
+        "report_end_date": days[-1],
+        "analyses": [{"period": "QTD", "frequencies": ["daily"]}, {"period": "MTD", "frequencies": ["daily"]}],
+        "hierarchy": ["currency", "sector"] if is_foreign else ["sector", "position_id"],
+        "emit": {"threshold_weight": 0, "timeseries": True},
+        "portfolio_data": {
+            "metric_basis": "NET",
+            "valuation_points": as_columns(added_up(list(rows.values()), list(rates.values())), "bod_cf"),
+        },
+        "positions_data": [
+            {
+                "position_id": stock,
+                "meta": {"sector": sector_of[stock], **currencies.get(stock, {})},
+                "valuation_points": as_columns(rows[stock], *(["bod_cf"] if stock in (MOVED_FROM, MOVED_TO) else [])),
+            }
+            for stock in positions
+        ],
+    }
+    if is_foreign:
+        fx = {"date": [QUARTER_OPENING, *days], "ccy": [FOREIGN_CCY] * len(path), "rate": path}
+        request |= {"currency_mode": "BOTH", "report_ccy": "USD", "fx": {"source": "made up", "rates": fx}}
+    return request
+
+
+def three_days() -> dict[str, Any]:
+    """Return three positions of which each day adds 2 % to the portfolio: round numbers, made up by hand."""
+    days = [date(2025, 1, 6), date(2025, 1, 7), date(2025, 1, 8)]
+    values = {
+        "PORTFOLIO": ("1000", "1020", "1040.4", "1061.208"),
+        "NOVA": ("500", "515", "525.2", "530.402"),
+        "ORION": ("300", "295", "300.1", "310.504"),
+        "PAX": ("200", "210", "215.1", "220.302"),
+    }
+    points = {
+        name: [Row(day, Decimal(last), Decimal(value)) for day, (last, value) in zip(days, pairwise(path), strict=True)]
+        for name, path in values.items()
+    }
+    sectors = {"NOVA": "Technology", "ORION": "Technology", "PAX": "Health"}
+    return {
+        "portfolio_id": "THREE-POSITIONS",
+        "report_start_date": days[0],
+        "report_end_date": days[-1],
+        "analyses": [{"period": "ITD", "frequencies": ["daily"]}],
+        "hierarchy": ["sector", "position_id"],
+        "portfolio_data": {"metric_basis": "NET", "valuation_points": as_rows(points["PORTFOLIO"])},
+        "positions_data": [
+            {"position_id": name, "meta": {"sector": sector}, "valuation_points": as_rows(points[name])}
+            for name, sector in sectors.items()
+        ],
+    }
+
+
 def as_rows(rows: list[Row]) -> list[dict[str, Any]]:
     """Return the rows as objects, without the flows and fees that are zero."""
     return [{name: value for name, value in row._asdict().items() if value != NOTHING} for row in rows]
 
 
-def as_columns(rows: list[Row]) -> dict[str, list[Any]]:
-    return {name: list(column) for name, column in zip(Row._fields, zip(*rows, strict=True), strict=True)}
+def as_columns(rows: list[Row], *optional: str) -> dict[str, list[Any]]:
+    names = ("perf_date", "begin_mv", "end_mv", *optional)
+    return {name: [getattr(row, name) for row in rows] for name in names}
 
 
 def client_flows(daily: list[Row], opening_day: date) -> list[dict[str, Any]]:
@@ -158,8 +278,9 @@ def twr_request(rows: list[Row], points: Any, inception: date, analyses: list[di
     }
 
 
-def requests(closes: list[Close]) -> dict[str, dict[str, Any]]:
+def requests(closes: list[Close], stocks: list[str]) -> dict[str, dict[str, Any]]:
     """Return the requests by name of file."""
+    positions = value_positions(closes, stocks)
     daily = value_daily(closes)
     monthly = value_monthly(daily)
     opening_day, inception = closes[0].day, daily[0].perf_date
@@ -186,7 +307,7 @@ def requests(closes: list[Close]) -> dict[str, dict[str, Any]]:
         ),
         "twr_monthly_ten_years.json": twr_request(
             monthly,
-            as_columns(monthly),
+            as_columns(monthly, "bod_cf", "eod_cf", "mgmt_fees"),
             inception,
             [
                 {"period": "ITD", "frequencies": ["monthly", "quarterly", "yearly"]},
@@ -200,6 +321,9 @@ def requests(closes: list[Close]) -> dict[str, dict[str, Any]]:
                 },
             ],
         ),
+        "contribution_three_days.json": three_days(),
+        "contribution_by_sector.json": contribution_request(positions, is_foreign=False),
+        "contribution_two_currencies.json": contribution_request(positions, is_foreign=True),
         "mwr_one_year.json": {
             "portfolio_id": "ROUND-NUMBERS",
             "begin_mv": 1_000_000,
@@ -250,7 +374,7 @@ def dump(request: dict[str, Any]) -> str:
 
 
 def build(folder: Path) -> None:
-    for name, request in requests(read_closes(HERE / "data" / "prices.csv")).items():
+    for name, request in requests(*read_closes(HERE / "data" / "prices.csv")).items():
         (folder / name).write_text(dump(request), encoding="utf-8", newline="\n")
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from lotus_performance.engine.series import DailyValues, order_by_date
+from lotus_performance.engine.holdings import Holdings, stack
+from lotus_performance.engine.series import MONEY, DailyValues, order_by_date
 
 Row = tuple[Any, ...]
 """Date, begin_mv, end_mv, then bod_cf, eod_cf and mgmt_fees, 0 where left out."""
@@ -15,3 +16,16 @@ def values_of(rows: list[Row]) -> DailyValues:
     names = ("begin_mv", "end_mv", "bod_cf", "eod_cf", "mgmt_fees")
     dates = np.array([row[0] for row in rows], dtype="M8[D]")
     return order_by_date(dates, dict(zip(names, cells, strict=True)), ("valuation_points",))
+
+
+def holdings_of(positions: dict[str, list[Row]], labels: dict[str, dict[str, str]] | None = None) -> Holdings:
+    """Return positions, by identity, as one stack."""
+    parts = [values_of(rows) for rows in positions.values()]
+    return stack(
+        list(positions),
+        [(labels or {}).get(name, {}) for name in positions],
+        [("positions_data", i, "valuation_points") for i in range(len(positions))],
+        np.array([len(part) for part in parts]),
+        np.concatenate([part.perf_date for part in parts]),
+        {name: np.concatenate([getattr(part, name) for part in parts]) for name in MONEY},
+    )

@@ -2,25 +2,33 @@
 
 from flask import Flask
 
-from lotus_performance.api import docs, health, mwr, root, twr
+from lotus_performance.api import contribution, docs, health, mwr, root, twr
 from lotus_performance.api.errors import register_application_handlers
 from lotus_performance.api.trace import register_tracing
 from lotus_performance.api.wire import EXTENSION, Services
 from lotus_performance.jobs.run import Jobs
+from lotus_performance.schemas.contribution import ContributionRequestSchema
 from lotus_performance.schemas.limits import Limits
 from lotus_performance.schemas.mwr import MwrRequestSchema
 from lotus_performance.schemas.twr import TwrRequestSchema
 from lotus_performance.settings import Settings, read_settings
 
-BLUEPRINTS = (twr.bp, mwr.bp, health.bp, root.bp, docs.bp)
+BLUEPRINTS = (twr.bp, mwr.bp, contribution.bp, health.bp, root.bp, docs.bp)
+SCHEMAS = (TwrRequestSchema, MwrRequestSchema, ContributionRequestSchema)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the service; settings default to those of the environment."""
     settings = settings or read_settings()
     app = Flask("lotus_performance", static_folder=None, template_folder="api/templates")
-    limits = Limits(settings.max_body_bytes, settings.max_rows, settings.max_periods, settings.max_errors)
-    app.extensions[EXTENSION] = Services(Jobs(), limits, (TwrRequestSchema, MwrRequestSchema))
+    limits = Limits(
+        max_body_bytes=settings.max_body_bytes,
+        max_rows=settings.max_rows,
+        max_positions=settings.max_positions,
+        max_periods=settings.max_periods,
+        max_errors=settings.max_errors,
+    )
+    app.extensions[EXTENSION] = Services(Jobs(), limits, SCHEMAS)
     register_tracing(app)
     register_application_handlers(app)
     for blueprint in BLUEPRINTS:

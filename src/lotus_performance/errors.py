@@ -11,6 +11,10 @@
     │   ├── FlowOutsidePeriodError        flow_outside_period
     │   ├── FxRateMissingError            fx_rate_missing
     │   ├── NoResolvedPeriodError         no_resolved_period
+    │   ├── DuplicateIdsError             duplicate_ids
+    │   ├── DatesMismatchError            dates_mismatch
+    │   ├── UnknownHierarchyKeyError      unknown_hierarchy_key
+    │   ├── LinkingUndefinedError         linking_undefined
     │   ├── NotSupportedError             not_supported
     │   └── PrecisionModeUnsupportedError precision_mode_unsupported
     ├── NotComputableError                valid, yet without a result
@@ -96,6 +100,30 @@ class NoResolvedPeriodError(InvalidInputError):
     """None of the requested periods holds a row."""
 
     code = "no_resolved_period"
+
+
+class DuplicateIdsError(InvalidInputError):
+    """Two positions, instruments or groups have the same identity."""
+
+    code = "duplicate_ids"
+
+
+class DatesMismatchError(InvalidInputError):
+    """A series has rows on dates on which the one that it belongs to has none."""
+
+    code = "dates_mismatch"
+
+
+class UnknownHierarchyKeyError(InvalidInputError):
+    """A level of a hierarchy is a label that nothing has."""
+
+    code = "unknown_hierarchy_key"
+
+
+class LinkingUndefinedError(InvalidInputError):
+    """The returns of a period lie outside the domain of the linking method."""
+
+    code = "linking_undefined"
 
 
 class NotSupportedError(InvalidInputError):

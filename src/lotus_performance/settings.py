@@ -30,6 +30,7 @@ class Settings:
     log_level: str = "INFO"
     max_body_bytes: int = Limits.max_body_bytes
     max_rows: int = Limits.max_rows
+    max_positions: int = Limits.max_positions
     max_periods: int = Limits.max_periods
     max_errors: int = Limits.max_errors
     drain_seconds: float = 1.0
@@ -42,6 +43,7 @@ VARIABLES = {
     "log_level": "LOG_LEVEL",
     "max_body_bytes": "MAX_BODY_BYTES",
     "max_rows": "LOTUS_MAX_ROWS",
+    "max_positions": "LOTUS_MAX_POSITIONS",
     "max_periods": "LOTUS_MAX_PERIODS",
     "max_errors": "LOTUS_MAX_ERRORS",
     "drain_seconds": "LOTUS_DRAIN_SECONDS",
@@ -86,6 +88,7 @@ def read_settings() -> Settings:
         log_level=env.str("LOG_LEVEL", defaults.log_level, validate=OneOf(LOG_LEVELS)),
         max_body_bytes=whole("max_body_bytes", 1024, 1024 * MEBIBYTE),
         max_rows=whole("max_rows", 1, 10_000_000),
+        max_positions=whole("max_positions", 1, 1_000_000),
         max_periods=whole("max_periods", 1, 1000),
         max_errors=whole("max_errors", 1, 1000),
         drain_seconds=env.float(VARIABLES["drain_seconds"], defaults.drain_seconds, validate=Range(0, 60)),

@@ -1,7 +1,9 @@
-"""Measure, print one table, and fail when a figure breaks its bound: ``python run.py [edge growth mwr roots rps]``.
+"""Measure, print one table, and fail when a figure breaks its bound: ``python run.py`` and parts, all by default.
+
+Parts: edge, growth, mwr, contribution, roots, rps.
 
 Every figure is a ratio of two things measured in turns in one run, so that it hardly depends on the machine; the one
-exception is the CPU time of a money-weighted request. Takes about two minutes.
+exception is the CPU time of a request of a money-weighted return and of a contribution. Takes about two minutes.
 """
 
 import argparse
@@ -11,12 +13,20 @@ import sys
 # Before numpy is loaded: the server's own setting, one thread for linear algebra.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from contributing import contribution_rows
 from edge import edge_rows, growth_rows, mwr_rows
 from measuring import Row, table
 from rootfinding import root_rows
 from throughput import throughput_rows
 
-PARTS = {"edge": edge_rows, "growth": growth_rows, "mwr": mwr_rows, "roots": root_rows, "rps": throughput_rows}
+PARTS = {
+    "edge": edge_rows,
+    "growth": growth_rows,
+    "mwr": mwr_rows,
+    "contribution": contribution_rows,
+    "roots": root_rows,
+    "rps": throughput_rows,
+}
 HEADER = ("figure", "", "bound", "", "behind it")
 
 

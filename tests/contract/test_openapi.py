@@ -19,6 +19,7 @@ from lotus_performance.api.problems import DOMAIN_PROBLEMS, FAULTS, PROBLEMS
 from lotus_performance.app import create_app
 from lotus_performance.schemas import fields as wire_fields
 from lotus_performance.schemas import responses
+from lotus_performance.schemas.contribution import ContributionRequestSchema
 from lotus_performance.schemas.mwr import MwrRequestSchema
 from lotus_performance.schemas.twr import TwrRequestSchema
 from lotus_performance.settings import Settings
@@ -111,14 +112,17 @@ def test_document_is_not_sent_again_to_those_who_have_it(client: FlaskClient) ->
 
 
 def test_limits_of_the_settings_are_in_the_document() -> None:
-    settings = Settings(max_body_bytes=3 * 1024 * 1024, max_rows=7, max_periods=5, max_errors=9)
+    settings = Settings(max_body_bytes=3 * 1024 * 1024, max_rows=7, max_positions=6, max_periods=5, max_errors=9)
     document = create_app(settings).test_client().get("/openapi.json").json
     request = document["components"]["schemas"]["TwrRequest"]["properties"]
     rows, columns = request["valuation_points"]["oneOf"]
     assert rows["maxItems"] == columns["properties"]["perf_date"]["maxItems"] == 7
     assert "At most 5 different" in request["analyses"]["description"]
+    positions = document["components"]["schemas"]["ContributionRequest"]["properties"]["positions_data"]
+    assert positions["maxItems"] == 6
+    assert positions["items"]["properties"]["valuation_points"]["oneOf"][0]["maxItems"] == 7
     description = " ".join(document["info"]["description"].split())
-    for limit in ("Body 3 MiB", "7 rows", "5 different periods", "at most 9 faults"):
+    for limit in ("Body 3 MiB", "7 rows", "6 positions", "5 different periods", "at most 9 faults"):
         assert limit in description
 
 
@@ -215,7 +219,9 @@ def test_every_object_is_closed_or_says_what_its_values_are(document: Any) -> No
     assert is_open == []
 
 
-@pytest.mark.parametrize("kind", [TwrRequestSchema, MwrRequestSchema], ids=["twr", "mwr"])
+@pytest.mark.parametrize(
+    "kind", [TwrRequestSchema, MwrRequestSchema, ContributionRequestSchema], ids=["twr", "mwr", "contribution"]
+)
 def test_request_is_documented_with_all_members_and_those_required(document: Any, kind: Any) -> None:
     schema = document["components"]["schemas"][kind.__name__.removesuffix("Schema")]
     members = kind().load_fields
@@ -236,10 +242,25 @@ def test_rows_and_columns_have_the_same_members(document: Any, request_name: str
         assert column["description"].startswith(cells[name]["description"])
 
 
+def test_positions_are_documented_with_all_members_and_both_forms_of_rows(document: Any, example: Any) -> None:
+    schema = {"$ref": "urn:document#/components/schemas/ContributionRequest"}
+    body = example("contribution_three_days")
+    assert faults_of(document, schema, body) == []
+    first, *others = body["positions_data"]
+    columns = first | {"valuation_points": as_columns(first["valuation_points"])}
+    assert faults_of(document, schema, body | {"positions_data": [columns, *others]}) == []
+    labels = first | {"meta": {"sector": None, "isin": 1, "tags": ["a"]}}
+    assert faults_of(document, schema, body | {"positions_data": [labels]}) == []
+    for wrong in ({"unknown": 1}, {"position_id": 1}, {"meta": "x"}, {"valuation_points": []}):
+        assert faults_of(document, schema, body | {"positions_data": [first | wrong]}) != []
+    assert faults_of(document, schema, body | {"positions_data": []}) != []
+    assert faults_of(document, schema, body | {"positions_data": [{"position_id": "A"}]}) != []
+
+
 # ---------------------------------------------------------------------- examples
 
 
-@pytest.mark.parametrize("name", ["twr_five_days", "mwr_one_year"])
+@pytest.mark.parametrize("name", ["twr_five_days", "mwr_one_year", "contribution_three_days"])
 def test_documented_request_is_the_one_of_the_examples_folder(name: str) -> None:
     assert (SHIPPED / f"{name}.json").read_bytes() == (EXAMPLES / f"{name}.json").read_bytes()
 
@@ -288,9 +309,18 @@ def test_both_forms_of_a_table_fit_the_documented_request(
     assert faults_of(document, schema, body | {"unknown": 1}) != []
 
 
-@pytest.mark.parametrize("name", ["twr_daily_ten_years", "twr_monthly_ten_years", "mwr_ten_years"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "twr_daily_ten_years",
+        "twr_monthly_ten_years",
+        "mwr_ten_years",
+        "contribution_by_sector",
+        "contribution_two_currencies",
+    ],
+)
 def test_long_examples_fit_the_documented_request(document: Any, example: Any, name: str) -> None:
-    schema = {"$ref": f"urn:document#/components/schemas/{name[:3].capitalize()}Request"}
+    schema = {"$ref": f"urn:document#/components/schemas/{name.partition('_')[0].capitalize()}Request"}
     assert faults_of(document, schema, example(name)) == []
 
 
@@ -376,6 +406,41 @@ MWR_VARIANTS: dict[str, dict[str, Any]] = {
         "cash_flows": [{"date": "2025-06-30", "amount": -230}],
     },
 }
+CONTRIBUTION_VARIANTS: dict[str, dict[str, Any]] = {
+    "everything": EVERYTHING | {"emit": {"timeseries": True, "by_position_timeseries": True}},
+    "flat": {
+        "hierarchy": [],
+        "emit": {"timeseries": True, "by_position_timeseries": True, "residual_per_position": True},
+    },
+    "folded": {"emit": {"top_n_per_level": 1}},
+    "summary_alone": {"emit": {"by_level": False}, "weighting_scheme": "AVG_CAPITAL"},
+    "two_currencies": {
+        "currency_mode": "BOTH",
+        "report_ccy": "USD",
+        "fx": {"rates": [{"date": "2025-01-05", "ccy": "EUR", "rate": 1.1}]},
+    },
+    "outlier_of_a_position": {
+        "hierarchy": [],
+        "report_end_date": "2025-01-13",
+        "portfolio_data": {"metric_basis": "NET", "valuation_points": DAYS_WITH_AN_OUTLIER},
+        "positions_data": [{"position_id": "A", "valuation_points": DAYS_WITH_AN_OUTLIER}],
+        "data_policy": {"outliers": {"enabled": True, "params": {"window": 5}}},
+    },
+}
+PATHS = {
+    "twr_five_days": ("/performance/twr", TWR_VARIANTS),
+    "mwr_one_year": ("/performance/mwr", MWR_VARIANTS),
+    "contribution_three_days": ("/performance/contribution", CONTRIBUTION_VARIANTS),
+}
+
+
+@pytest.mark.parametrize("variant", CONTRIBUTION_VARIANTS.values(), ids=CONTRIBUTION_VARIANTS)
+def test_every_member_of_a_contribution_answer_is_documented(
+    client: FlaskClient, document: Any, example: Any, variant: dict[str, Any]
+) -> None:
+    answer = client.post("/performance/contribution", json=example("contribution_three_days") | variant)
+    assert answer.status_code == 200, answer.text
+    validate_answer(document, "POST", "/performance/contribution", 200, answer.data, answer.content_type)
 
 
 @pytest.mark.parametrize("variant", TWR_VARIANTS.values(), ids=TWR_VARIANTS)
@@ -400,8 +465,9 @@ def test_variants_bring_every_documented_member_of_an_answer_to_light(
     client: FlaskClient, document: Any, example: Any
 ) -> None:
     seen: set[str] = set()
-    posts = [("/performance/twr", example("twr_five_days") | variant) for variant in TWR_VARIANTS.values()]
-    posts += [("/performance/mwr", example("mwr_one_year") | variant) for variant in MWR_VARIANTS.values()]
+    posts = [
+        (path, example(name) | variant) for name, (path, variants) in PATHS.items() for variant in variants.values()
+    ]
     for path, body in posts:
         seen |= set(re.findall(r'"([a-z_]+)":', client.post(path, json=body).text))
     others = {"Root", "Health", "Liveness", "Readiness", "Problem", "Fault"}

@@ -17,6 +17,7 @@ from lotus_performance.engine.requests import TRADING_CALENDARS
 from lotus_performance.errors import PerformanceError
 from lotus_performance.schemas import fields as wire_fields
 from lotus_performance.schemas.base import RequestSchema
+from lotus_performance.schemas.holdings import StackField
 from lotus_performance.settings import VARIABLES, Settings, SettingsError, read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +45,8 @@ def members_of(field: Any) -> Iterator[str]:
         children = field.fields
     elif isinstance(field, fields.Nested):
         children = field.schema.fields
+    elif isinstance(field, StackField):
+        children = field.fields
     else:
         children = getattr(field, "columns", {})
     for name, child in children.items():
@@ -53,7 +56,13 @@ def members_of(field: Any) -> Iterator[str]:
         yield from members_of(field.inner)
 
 
-@pytest.mark.parametrize("schema", RequestSchema.__subclasses__(), ids=lambda schema: schema.__name__)
+def requests_of(kind: type[RequestSchema] = RequestSchema) -> Iterator[type[RequestSchema]]:
+    """Yield the requests of endpoints: those from which no other is derived."""
+    for child in kind.__subclasses__():
+        yield from requests_of(child) if child.__subclasses__() else [child]
+
+
+@pytest.mark.parametrize("schema", list(requests_of()), ids=lambda schema: schema.__name__)
 def test_every_member_of_a_request_is_in_api_md(schema: type[RequestSchema]) -> None:
     named = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", API))))
     assert set(members_of(schema())) - named == set()
@@ -167,7 +176,7 @@ def test_errors_md_says_of_each_fault_what_the_documentation_page_says() -> None
 def test_every_warning_is_in_api_md() -> None:
     package = Path(wire_fields.__file__).parents[1]
     source = "".join(path.read_text() for path in package.rglob("*.py"))
-    codes = set(re.findall(r'(?:Notice|add)\(\s*"([a-z_]+)"', source))
+    codes = set(re.findall(r'(?:Notice|dated)\(\s*"([a-z_]+)"', source))
     assert codes == set(re.findall(r"^\| `([a-z_]+)` \| [^|]+ \|$", API.partition("| warning |")[2], re.MULTILINE))
 
 

@@ -19,6 +19,8 @@ from flask.testing import FlaskClient
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TWR_FILES = ["twr_five_days.json", "twr_daily_ten_years.json", "twr_monthly_ten_years.json"]
 MWR_FILES = ["mwr_one_year.json", "mwr_ten_years.json"]
+CONTRIBUTION_FILES = ["contribution_three_days.json", "contribution_by_sector.json", "contribution_two_currencies.json"]
+ALL_FILES = [*TWR_FILES, *MWR_FILES, *CONTRIBUTION_FILES]
 TOLERANCE = Decimal("0.5e-6") + Decimal("1e-9")
 
 LABELS = {
@@ -65,7 +67,10 @@ def read(name: str) -> dict[str, Any]:
 
 @cache
 def rows_of(name: str) -> list[Row]:
-    points = read(name)["valuation_points"]
+    return rows_of_points(read(name)["valuation_points"])
+
+
+def rows_of_points(points: Any) -> list[Row]:
     if isinstance(points, dict):
         points = [dict(zip(points, values, strict=True)) for values in zip(*points.values(), strict=True)]
     money = [field for field in Row._fields if field != "day"]
@@ -151,6 +156,70 @@ def expected_period(analysis: dict[str, Any], name: str) -> dict[str, Any]:
     }
 
 
+def opening_and_closing_rates(request: dict[str, Any], ccy: str) -> dict[date, tuple[Decimal, Decimal]]:
+    """Return the rate of the row before and that of the row, of each date; the examples have one for each date."""
+    days = [row.day for row in rows_of_points(request["portfolio_data"]["valuation_points"])]
+    if ccy == "USD":
+        return dict.fromkeys(days, (Decimal(1), Decimal(1)))
+    rates = request["fx"]["rates"]
+    quoted = dict(zip(map(date.fromisoformat, rates["date"]), rates["rate"], strict=True))
+    return {day: (quoted[last], quoted[day]) for last, day in pairwise([min(quoted), *days])}
+
+
+def expected_contribution(analysis: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the answer of one period: gains over capital, linked by Carino's coefficients, added up by label."""
+    request = read(name)
+    anchor = date.fromisoformat(request["report_end_date"])
+    first = {"MTD": anchor.replace(day=1), "QTD": date(anchor.year, 10, 1)}.get(analysis["period"], date.min)
+    portfolio = rows_of_points(request["portfolio_data"]["valuation_points"])
+    portfolio = [row for row in portfolio if row.day >= first]
+    capital = {row.day: row.begin_mv + row.bod_cf for row in portfolio}
+    day_return = {row.day: (row.end_mv - row.eod_cf) / capital[row.day] - 1 for row in portfolio}
+    total = prod((1 + r for r in day_return.values()), start=Decimal(1)) - 1
+    factor = {day: (1 + r).ln() / r * total / (1 + total).ln() for day, r in day_return.items()}
+    rows: list[dict[tuple[str, ...], dict[str, Decimal]]] = [{} for _ in request["hierarchy"]]
+    for position in request["positions_data"]:
+        labels = {**position["meta"], "position_id": position["position_id"]}
+        rates = opening_and_closing_rates(request, labels.get("currency", "USD"))
+        figures = dict.fromkeys(("local", "fx", "weight"), Decimal(0))
+        for row in rows_of_points(position["valuation_points"]):
+            if row.day < first:
+                continue
+            opening, closing = rates[row.day]
+            mine, left = row.begin_mv + row.bod_cf, row.end_mv - row.eod_cf
+            linked = factor[row.day] / capital[row.day]
+            figures["local"] += (left - mine) * opening * linked
+            figures["fx"] += left * (closing - opening) * linked
+            figures["weight"] += mine * opening / capital[row.day] / len(portfolio)
+        for depth, level in enumerate(rows):
+            key = tuple(labels[label] for label in request["hierarchy"][: depth + 1])
+            sums = level.setdefault(key, dict.fromkeys(figures, Decimal(0)))
+            for member, figure in figures.items():
+                sums[member] += figure
+    is_converted = request.get("currency_mode") == "BOTH"
+    return {
+        "summary": {"portfolio_contribution": total * 100, "coverage_mv_pct": Decimal(100), "residual_bp": Decimal(0)},
+        "levels": [
+            {
+                "level": depth,
+                "name": request["hierarchy"][depth - 1],
+                "rows": [
+                    {
+                        "key": dict(zip(request["hierarchy"], key, strict=False)),
+                        "contribution": (sums["local"] + sums["fx"]) * 100,
+                        "weight_avg": sums["weight"] * 100,
+                        "is_other": False,
+                        "local_contribution": sums["local"] * 100 if is_converted else None,
+                        "fx_contribution": sums["fx"] * 100 if is_converted else None,
+                    }
+                    for key, sums in sorted(level.items())
+                ],
+            }
+            for depth, level in enumerate(rows, start=1)
+        ],
+    }
+
+
 def flows_of(name: str) -> list[tuple[int, Decimal]]:
     """Return days since the start and amounts, as the client's pocket sees them."""
     request = read(name)
@@ -193,8 +262,9 @@ def differences(answer: Any, expected: Any, place: str = "") -> list[str]:
 
 
 def post(client: FlaskClient, name: str) -> dict[str, Any]:
-    path = "/performance/twr" if name in TWR_FILES else "/performance/mwr"
-    answer = client.post(path, data=(EXAMPLES / name).read_bytes(), content_type="application/json")
+    answer = client.post(
+        f"/performance/{name.partition('_')[0]}", data=(EXAMPLES / name).read_bytes(), content_type="application/json"
+    )
     assert answer.status_code == 200, answer.get_data(as_text=True)
     return json.loads(answer.get_data(as_text=True), parse_float=Decimal)
 
@@ -208,6 +278,23 @@ def test_every_return_of_the_example_agrees_with_the_spreadsheet(client: FlaskCl
     }
     assert results.keys() == expected.keys()
     assert differences(results, expected) == []
+
+
+@pytest.mark.parametrize("name", CONTRIBUTION_FILES)
+def test_every_contribution_of_the_example_agrees_with_the_spreadsheet(client: FlaskClient, name: str) -> None:
+    results = post(client, name)["results_by_period"]
+    expected = {analysis["period"]: expected_contribution(analysis, name) for analysis in read(name)["analyses"]}
+    assert results.keys() == expected.keys()
+    assert differences(results, expected) == []
+
+
+def test_a_sector_contributes_the_same_whatever_currency_it_is_valued_in(client: FlaskClient) -> None:
+    one, two = (post(client, name)["results_by_period"]["QTD"] for name in CONTRIBUTION_FILES[1:])
+    (health,) = (row for row in one["levels"][0]["rows"] if row["key"] == {"sector": "Health Care"})
+    (in_eur,) = (row for row in two["levels"][0]["rows"] if row["key"] == {"currency": "EUR"})
+    # Five positions of some 50,000 USD are rounded to cents.
+    assert abs(health["contribution"] - in_eur["contribution"]) < Decimal("1e-5")
+    assert in_eur["fx_contribution"] > 1
 
 
 @pytest.mark.parametrize("name", MWR_FILES)
@@ -225,7 +312,7 @@ def test_rate_of_the_example_agrees_with_bisection(client: FlaskClient, name: st
     assert differences(post(client, name), expected) == []
 
 
-@pytest.mark.parametrize("name", [*TWR_FILES, *MWR_FILES])
+@pytest.mark.parametrize("name", ALL_FILES)
 def test_example_is_answered_without_a_warning(client: FlaskClient, name: str) -> None:
     assert post(client, name)["diagnostics"].get("warnings", []) == []
 
@@ -279,4 +366,4 @@ def test_building_the_examples_again_gives_the_same_bytes(tmp_path: Path) -> Non
     spec.loader.exec_module(module)
     module.build(tmp_path)
     built = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert built == {name: (EXAMPLES / name).read_bytes() for name in [*TWR_FILES, *MWR_FILES]}
+    assert built == {name: (EXAMPLES / name).read_bytes() for name in ALL_FILES}

@@ -25,6 +25,8 @@ KNOWN = {
     "twr": ("results_by_period.ITD.portfolio_return.base", 5.10100501, 1e-6),
     # 90,000 and 10,000 become 110,000 in 365 days.
     "mwr": ("mwr_annualized", 10.0, 1e-6),
+    # Two days of 1 %, explained by both positions: 1.01² - 1.
+    "contribution": ("results_by_period.ITD.summary.portfolio_contribution", 2.01, 1e-6),
 }
 
 FAMILIES = sorted(path for path in CASES.glob("*.json") if not path.name.startswith("_"))

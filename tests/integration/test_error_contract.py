@@ -47,13 +47,13 @@ def failing(client: CheckedClient, monkeypatch: pytest.MonkeyPatch, example: Any
 
         monkeypatch.setattr(f"lotus_performance.api.{stem}.calculate_{stem}", calculate)
         client.any_problem = True
-        name = {"twr": "twr_five_days", "mwr": "mwr_one_year"}[stem]
+        name = {"twr": "twr_five_days", "mwr": "mwr_one_year", "contribution": "contribution_three_days"}[stem]
         return client.post(f"/performance/{stem}", json=example(name))
 
     return post
 
 
-@pytest.mark.parametrize("stem", ["twr", "mwr"])
+@pytest.mark.parametrize("stem", ["twr", "mwr", "contribution"])
 @pytest.mark.parametrize(
     "error",
     [BadRequest("a"), Unauthorized("b"), Forbidden("c"), NotFound("d"), Conflict("e"), TooManyRequests("f")],
@@ -99,7 +99,7 @@ def test_a_response_that_a_view_aborts_with_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("kind", DOMAIN_ERRORS, ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("stem", ["twr", "mwr"])
+@pytest.mark.parametrize("stem", ["twr", "mwr", "contribution"])
 def test_each_domain_error_becomes_the_status_of_the_table(
     failing: Callable[..., Any], stem: str, kind: type[errors.PerformanceError]
 ) -> None:
@@ -115,7 +115,7 @@ def test_codes_are_unique() -> None:
     assert len(codes) == len(set(codes))
 
 
-@pytest.mark.parametrize("stem", ["twr", "mwr"])
+@pytest.mark.parametrize("stem", ["twr", "mwr", "contribution"])
 def test_a_calculation_that_fails_unexpectedly_is_a_500_that_tells_nothing(
     failing: Callable[..., Any], stem: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -102,8 +102,8 @@ def linked_to_each_day(rows: list[Row], basis: Basis) -> Iterator[Linked]:
         eod_before = eod
         if lost and (arrived or (capital and lost == "NCTRL_2")):
             chain, lost = [], ""
-        gain = end - eod - capital + (fees if basis is Basis.NET and capital else 0)
-        if not lost and not (capital == 0 and gain):
+        gain = end - eod - capital + (fees if basis is Basis.NET and (capital or end != eod) else 0)
+        if not lost and (capital or end == eod):
             if capital > 0 and legs(chain)[1] < 0 and not any(is_long for is_long, _ in chain):
                 chain = []
             if capital:
@@ -153,10 +153,11 @@ def test_the_return_of_each_day_is_that_of_fractions(rows: list[Row], basis: Bas
     def check(day: ExactDay, row: Row) -> None:
         begin, end, bod, eod, fees = row
         capital = Fraction(begin + bod)
-        gain = end - eod - capital + (fees if basis is Basis.NET and capital else 0)
+        gain = end - eod - capital + (fees if basis is Basis.NET and (capital or end != eod) else 0)
         assert (Fraction(day.capital) * 100, Fraction(day.gain) * 100) == (capital, gain)
         if day.returns is None:
-            assert capital == 0 != gain
+            assert capital == 0
+            assert end != eod
         else:
             assert abs(Fraction(day.returns) - (gain / abs(capital) if capital else 0)) <= (1 + abs(gain)) / 10**30
 

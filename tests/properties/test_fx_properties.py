@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lotus_performance.engine.day_count import Annualization
-from lotus_performance.engine.fx import Conversion, DatedValues, fx_returns, in_report_currency, order_by_currency
+from lotus_performance.engine.fx import Conversion, DatedValues, currency_path, in_report_currency, order_by_currency
 from lotus_performance.engine.periods import Frequency, Window
 from lotus_performance.engine.policies import (
     DataPolicy,
@@ -216,7 +216,7 @@ def test_each_day_earns_on_its_value_in_the_report_currency(
     """A capital of c at the rate of 1 ends as c + gain at the rate of 1 + fx: what it earned over what it was."""
     days = day_returns(values, Basis.NET)
     hedges = ratios(values.perf_date, hedged[: len(values)])
-    fx = fx_returns(Conversion("EUR", rates, hedges), values.perf_date, np.ones(len(values), dtype=bool))
+    fx = currency_path(Conversion("EUR", rates, hedges), values.perf_date, np.ones(len(values), dtype=bool)).returns
     converted = in_report_currency(days, fx)
     for i in range(len(values)):
         if days.capital[i] == 0.0:
@@ -231,8 +231,8 @@ def test_each_day_earns_on_its_value_in_the_report_currency(
 def test_a_hedge_takes_its_part_of_each_currency_return(values: DailyValues, rates: DatedValues, ratio: float) -> None:
     needed = np.ones(len(values), dtype=bool)
     hedges = ratios(values.perf_date, [ratio] * len(values))
-    plain = fx_returns(Conversion("EUR", rates), values.perf_date, needed)
-    hedged = fx_returns(Conversion("EUR", rates, hedges), values.perf_date, needed)
+    plain = currency_path(Conversion("EUR", rates), values.perf_date, needed).returns
+    hedged = currency_path(Conversion("EUR", rates, hedges), values.perf_date, needed).returns
     assert hedged == pytest.approx(plain * (1.0 - ratio), rel=1e-12, abs=1e-15)
 
 

@@ -17,7 +17,9 @@ from lotus_performance.api.errors import PROBLEM_JSON, SERVICE_UNAVAILABLE
 from lotus_performance.api.problems import PROBLEMS, Problem, codes_of
 from lotus_performance.api.wire import EXTENSION, JSON, Services
 from lotus_performance.schemas.base import RequestSchema
+from lotus_performance.schemas.contribution import ContributionRequestSchema
 from lotus_performance.schemas.fields import MAX_ID_LENGTH, MAX_LABEL_LENGTH, Columns, Distinct, StrictField, limits_of
+from lotus_performance.schemas.holdings import StackField
 from lotus_performance.schemas.limits import MEBIBYTE, Limits
 from lotus_performance.schemas.mwr import MwrRequestSchema
 from lotus_performance.schemas.responses import COMPONENTS, UNITS, JsonSchema
@@ -125,6 +127,32 @@ CALCULATIONS = (
         "MwrResponse",
         "mwr_one_year",
     ),
+    Calculation(
+        "contribution",
+        "Contribution",
+        "Calculates what each position, and each group of positions, added to the return of one portfolio, over any "
+        "number of periods.\n\n"
+        "Send the rows of the portfolio and those of its positions, on dates of the portfolio's; a position may come "
+        "and go. The contribution of a day is the position's gain over the portfolio's capital, so that it is exact "
+        "for shorts and for positions without capital. The weight is capital over capital, signed; "
+        "`weighting_scheme: AVG_CAPITAL` counts flows for half in both. Days are **linked** so that the contributions "
+        "of a period sum to its return:\n\n"
+        "- `CARINO` (default): the usual choice; needs every day above -100 %.\n"
+        "- `SYMMETRIC`: ignores the order of days as CARINO does, and is defined where a day has lost everything.\n"
+        "- `MENCHERO`: close to CARINO; weighs days with large returns otherwise.\n"
+        "- `TO_DATE`: what was reported once is never restated by a later day; depends on the order of days.\n"
+        "- `NONE`: plain sums of days; the residual holds what compounding adds. It takes windows with resets or "
+        "without positive capital, which the others refuse (400 `linking_undefined`).\n\n"
+        "What positions do not explain, such as fees at the top or a position that was not sent, is the **residual**: "
+        "stated in `residual_bp`, and spread over positions by `emit.residual_per_position` alone. With `hierarchy` "
+        "positions are rolled up by labels of their `meta`; without it the answer lists them. All contributions, "
+        "weights and returns of the answer are **percent**.\n\n"
+        "Under `currency_mode: BOTH` positions in the currency of their label `currency` are converted into "
+        "`report_ccy`, in which the portfolio's rows stand, and each contribution has a local and a currency part.",
+        ContributionRequestSchema,
+        "ContributionResponse",
+        "contribution_three_days",
+    ),
 )
 
 
@@ -138,7 +166,7 @@ def build_document(app: Flask) -> dict[str, Any]:
         openapi_version="3.1.0",
         plugins=[plugin],
         info={
-            "summary": "Portfolio performance analytics: time-weighted and money-weighted returns.",
+            "summary": "Portfolio performance analytics: time-weighted and money-weighted returns, contribution.",
             "description": _conventions(shared.limits),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -174,6 +202,8 @@ def _strict_properties(converter: Any, field: fields.Field[Any], ret: JsonSchema
         return _columns(converter, field)
     if isinstance(field, Distinct):
         return _distinct(converter, field)
+    if isinstance(field, StackField):
+        return _stack(converter, field)
     return field.json_schema() if isinstance(field, StrictField) else {}
 
 
@@ -209,6 +239,17 @@ def _distinct(converter: Any, field: Distinct) -> JsonSchema:
     items = converter.field2property(field.inner)
     description = f"{field.metadata['description']} At most {field.most(limits_of(field)):,} different ones."
     return {"type": "array", "items": items, "minItems": int(not field.allow_empty), "description": description}
+
+
+def _stack(converter: Any, field: StackField) -> JsonSchema:
+    """Return a list of objects that each have a table."""
+    element = {
+        "type": "object",
+        "properties": {name: converter.field2property(member) for name, member in field.fields.items()},
+        "required": [name for name, member in field.fields.items() if member.required],
+        "additionalProperties": False,
+    }
+    return {"type": "array", "items": element, "minItems": 1, "maxItems": field.most(limits_of(field))}
 
 
 def _docstring(schema: type[Schema]) -> str:
@@ -390,8 +431,8 @@ Requests and answers are JSON. [Every problem is explained](/docs/problems).
   give the warning `no_effect`. A table is a list of rows or an object of equally long columns: same data, same answer.
 - **Refusals.** `{PROBLEM_JSON}` (RFC 9457), all faults of a request at once. Unknown paths are 404, other methods 405.
 - **Limits.** Body {body} ({limits.max_body_bytes} bytes), {MAX_NESTING} levels of nesting, {limits.max_rows} rows a
-  table, {limits.max_periods} different periods, {MAX_ID_LENGTH} characters an id and {MAX_LABEL_LENGTH} a label;
-  at most {limits.max_errors} faults are listed.
+  table, {limits.max_positions} positions, {limits.max_periods} different periods, {MAX_ID_LENGTH} characters an id and
+  {MAX_LABEL_LENGTH} a label; at most {limits.max_errors} faults are listed.
 - **Tracing.** `X-Request-Id` and `X-Correlation-Id` (1 to 128 of `A-Z a-z 0-9 . _ -`) come back as sent, else new;
   `traceparent` continues the caller's trace (W3C).
 """

@@ -68,6 +68,31 @@ DOMAIN_PROBLEMS: dict[type[PerformanceError], Problem] = {
             "None of the requested periods holds a row.",
             "Compare the dates of the rows with the periods; `detail` names both.",
         ),
+        errors.DuplicateIdsError: (
+            400,
+            "Duplicate identities",
+            "Two positions, instruments or groups have the same identity.",
+            "Give each its own, or send the rows of both as one entry; `errors` names every second one.",
+        ),
+        errors.DatesMismatchError: (
+            400,
+            "Dates do not match",
+            "A series has rows on dates on which the one that it belongs to, or is compared with, has none.",
+            "Send the missing rows, or leave out those that `errors` names.",
+        ),
+        errors.UnknownHierarchyKeyError: (
+            400,
+            "Unknown level of a hierarchy",
+            "A level of the hierarchy is a label that nothing has, or a group lacks the label of a level.",
+            "Use the labels of `meta` or `key`, letter by letter; `errors` names those that are known.",
+        ),
+        errors.LinkingUndefinedError: (
+            400,
+            "Linking undefined",
+            "The chosen method cannot link the returns of a period: capital was lost or is not positive, or a return "
+            "is -100 % or less.",
+            "Use one of the methods that `detail` names, or ask for another period.",
+        ),
         errors.NotSupportedError: (
             400,
             "Not supported",
@@ -201,7 +226,7 @@ FAULTS = {
     "not_a_uuid": "The value is no UUID in canonical form, in lower case.",
     "empty": "The text, list or table must hold something.",
     "too_long": "The text has more characters, or the list more elements, repeated ones counted, than are taken.",
-    "too_many": "There are more rows, periods or different elements, or more rows times periods, than are taken.",
+    "too_many": "There are more rows, positions, periods or different elements, or products of them, than are taken.",
     "control_character": "The text holds control characters.",
     "unequal_lengths": "The columns are not equally long.",
     "conflict": "The member contradicts another one, such as `months` and `days`.",

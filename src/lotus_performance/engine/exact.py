@@ -100,10 +100,10 @@ def exact_days(rows: ExactRows, basis: Basis) -> list[ExactDay]:
             capital = begin + bod
             if abs(capital) <= CAPITAL_EPSILON * max(abs(begin), abs(bod)):
                 capital = ZERO
-            charged = fees if basis is Basis.NET and capital else ZERO
-            left = end - eod + charged
-            gain = left - capital
-            change, factor = None if left else ZERO, ONE
+            is_idle = not capital and end == eod
+            charged = fees if basis is Basis.NET and not is_idle else ZERO
+            gain = end - eod + charged - capital
+            change, factor = ZERO if is_idle else None, ONE
             if capital:
                 change = gain / abs(capital)
                 factor = ONE + change if capital > 0 else ONE - change

@@ -121,8 +121,24 @@ def portfolio_currency(currency: str | None, report_ccy: str | None, rates: Date
     return str(known[0]) if len(known) == 1 else report_ccy
 
 
-def fx_returns(conversion: Conversion, dates: DateArray, is_needed: BoolArray) -> FloatArray:
-    r"""Return the currency return of each row, hedges taken off.
+@dataclass(frozen=True)
+class CurrencyPath:
+    """What a currency did between the portfolio's rows, n rows.
+
+    Attributes
+    ----------
+    rate : ndarray of float64, shape (n,)
+        Rate at which each row opens: the last one on or before the date of the row before.
+    returns : ndarray of float64, shape (n,)
+        Currency return of each row as a fraction, hedges taken off.
+    """
+
+    rate: FloatArray
+    returns: FloatArray
+
+
+def currency_path(conversion: Conversion, dates: DateArray, is_needed: BoolArray) -> CurrencyPath:
+    r"""Return the rate at which each row opens and its currency return, hedges taken off.
 
     Parameters
     ----------
@@ -135,8 +151,8 @@ def fx_returns(conversion: Conversion, dates: DateArray, is_needed: BoolArray) -
 
     Returns
     -------
-    ndarray of float64, shape (n,)
-        Currency return as a fraction.
+    CurrencyPath
+        Rates and currency returns, n rows.
 
     Raises
     ------
@@ -150,7 +166,7 @@ def fx_returns(conversion: Conversion, dates: DateArray, is_needed: BoolArray) -
     with the last rate q on or before the row's date and on or before the date of the row before (for the first row:
     the day before), and the hedge ratio h of the row's own date, 0 where there is none. Friday's rate serves Monday.
     """
-    known, rate = conversion.rates.of(conversion.ccy)
+    known, value = conversion.rates.of(conversion.ccy)
     before = np.concatenate((dates[:1] - 1, dates[:-1]))
     start, end = (known.searchsorted(when, side="right") - 1 for when in (before, dates))
     missing = before[(start < 0) & is_needed]
@@ -159,16 +175,17 @@ def fx_returns(conversion: Conversion, dates: DateArray, is_needed: BoolArray) -
             f"No rate of {conversion.ccy} is known on or before {missing[0]}; send one of that date or earlier.",
             faults=[Fault(("fx", "rates"), f"no rate of {conversion.ccy} on or before {missing[0]}")],
         )
-    returns = np.zeros(len(dates))
+    rate, returns = np.zeros(len(dates)), np.zeros(len(dates))
+    rate[is_needed] = value[start[is_needed]]
     with np.errstate(over="ignore"):
-        returns[is_needed] = rate[end[is_needed]] / rate[start[is_needed]] - 1.0
+        returns[is_needed] = value[end[is_needed]] / rate[is_needed] - 1.0
     if conversion.hedges is not None:
         hedged_dates, ratio = conversion.hedges.of(conversion.ccy)
         _, mine, theirs = np.intersect1d(dates, hedged_dates, return_indices=True)
         hedged = ratio[theirs]
         with np.errstate(invalid="ignore"):
             returns[mine] = np.where(hedged == 1.0, 0.0, returns[mine] * (1.0 - hedged))
-    return returns
+    return CurrencyPath(rate, returns)
 
 
 def in_report_currency(days: DayReturns, fx_return: FloatArray) -> DayReturns:
@@ -204,3 +221,14 @@ def in_report_currency(days: DayReturns, fx_return: FloatArray) -> DayReturns:
     # Nothing is left to convert without capital, and after the loss of all of it.
     converted = np.where((days.sign == 0.0) | (signed == -1.0), days.returns, converted)
     return replace(days, returns=converted)
+
+
+def no_rates() -> DatedValues:
+    """Return the rates of a request that holds none.
+
+    Returns
+    -------
+    DatedValues
+        Nothing: each currency that needs a rate is refused by name.
+    """
+    return DatedValues(np.empty(0, "datetime64[D]"), np.empty(0, np.str_), np.empty(0))

@@ -6,8 +6,15 @@ from enum import StrEnum
 
 import numpy as np
 
-from lotus_performance.engine.series import DateArray, Day, IntArray, date_texts
-from lotus_performance.errors import DuplicateLabelError, Fault, Place, WindowMismatchError, WindowReversedError
+from lotus_performance.engine.series import BoolArray, DateArray, Day, IntArray, date_texts
+from lotus_performance.errors import (
+    DuplicateLabelError,
+    Fault,
+    NoResolvedPeriodError,
+    Place,
+    WindowMismatchError,
+    WindowReversedError,
+)
 
 FIRST_DAY = np.datetime64("0001-01-01", "D")
 """Earliest day that ``YYYY-MM-DD`` can write."""
@@ -66,6 +73,116 @@ class Window:
     frequencies: tuple[Frequency, ...]
     start: Day
     end: Day
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A window and the half-open range of rows that it holds."""
+
+    window: Window
+    first: int
+    stop: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether the window holds no row.
+
+        Returns
+        -------
+        bool
+            True when nothing is there to calculate from.
+        """
+        return self.first == self.stop
+
+    @property
+    def no_rows(self) -> str:
+        """Return the note of a window without rows.
+
+        Returns
+        -------
+        str
+            A sentence.
+        """
+        return f"Period {self.window.label} ({_dates(self.window)}) has no rows and was left out."
+
+    @property
+    def no_capital(self) -> str:
+        """Return the note of a window without a return.
+
+        Returns
+        -------
+        str
+            A sentence.
+        """
+        return f"Period {self.window.label} has no row with capital, hence no return, and was left out."
+
+
+def slice_rows(
+    dates: DateArray, windows: Sequence[Window], sent: DateArray | None = None, since: str = ""
+) -> list[Slice]:
+    """Return the rows of each window.
+
+    Parameters
+    ----------
+    dates : ndarray of datetime64[D], shape (n,)
+        Dates of the rows, rising.
+    windows : sequence of Window
+        Requested periods.
+    sent : ndarray of datetime64[D], optional
+        Dates of all rows that were sent, where some of them do not count; for the message.
+    since : str
+        Why they do not; for the message.
+
+    Returns
+    -------
+    list of Slice
+        One slice for each window, in order; some may be empty.
+
+    Raises
+    ------
+    NoResolvedPeriodError
+        No window holds a row.
+    """
+    slices = []
+    for window in windows:
+        first = int(dates.searchsorted(window.start))
+        slices.append(Slice(window, first, max(first, int(dates.searchsorted(window.end, side="right")))))
+    if all(each.is_empty for each in slices):
+        asked = ", ".join(f"{window.label} ({_dates(window)})" for window in windows)
+        sent = dates if sent is None else sent
+        rows = f"rows from {sent[0]} to {sent[-1]}" if len(sent) else "no rows"
+        raise NoResolvedPeriodError(
+            f"No requested period holds a row: asked for {asked}{since}; sent {rows}. "
+            "Send rows for the periods, or ask for others."
+        )
+    return slices
+
+
+def rows_of(slices: Sequence[Slice], n_rows: int) -> BoolArray:
+    """Return which rows lie in at least one of several slices.
+
+    Parameters
+    ----------
+    slices : sequence of Slice
+        Windows and their rows.
+    n_rows : int
+        Number of all rows.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_rows,)
+        True for a row of a slice.
+    """
+    is_within = np.zeros(n_rows, dtype=bool)
+    for each in slices:
+        is_within[each.first : each.stop] = True
+    return is_within
+
+
+def _dates(window: Window) -> str:
+    if window.start > window.end:
+        return f"ends on {window.end}, before the first day that counts, {window.start}"
+    return f"{window.start} to {window.end}"
 
 
 def resolve_windows(analyses: Sequence[Analysis], anchor: Day, inception: Day) -> list[Window]:

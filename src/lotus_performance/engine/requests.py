@@ -3,9 +3,12 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from lotus_performance.engine.contribution import Smoothing, WeightingScheme
 from lotus_performance.engine.day_count import Annualization
 from lotus_performance.engine.exact import ExactFlows, ExactRows
 from lotus_performance.engine.fx import CurrencyMode, DatedValues
+from lotus_performance.engine.hierarchy import Folding
+from lotus_performance.engine.holdings import Holdings
 from lotus_performance.engine.mwr import CashFlows, MwrMethod
 from lotus_performance.engine.periods import Analysis
 from lotus_performance.engine.policies import DataPolicy
@@ -83,6 +86,34 @@ class TwrRequest(Request):
     emit_resets: bool = False
     include_timeseries: bool = False
     include_cumulative: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContributionRequest(Request):
+    """Contributions of positions to the return of one portfolio over several periods.
+
+    `hierarchy` names the levels by which positions are rolled up; without any the answer lists the positions.
+    """
+
+    values: DailyValues
+    positions: Holdings
+    analyses: tuple[Analysis, ...]
+    basis: Basis
+    anchor: Day
+    scheme: WeightingScheme
+    smoothing: Smoothing
+    rates: DatedValues | None = None
+    hedges: DatedValues | None = None
+    policy: DataPolicy | None = None
+    hierarchy: tuple[str, ...] = ()
+    folding: Folding = field(default_factory=Folding)
+    with_levels: bool = True
+    with_other: bool = True
+    with_unclassified: bool = True
+    with_timeseries: bool = False
+    with_position_timeseries: bool = False
+    spreads_residual: bool = False
+    currency: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

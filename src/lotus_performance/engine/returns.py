@@ -1,16 +1,16 @@
 """The day's return, and linking days over any window: two legs, resets, days without capital."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from lotus_performance.engine.series import BoolArray, DailyValues, Figure, FloatArray, IntArray
-from lotus_performance.errors import FigureOverflowError
+from lotus_performance.errors import Fault, FigureOverflowError, NoCapitalError
 
 CAPITAL_EPSILON = 1e-12
 """Capital below this part of the amounts that it is the sum of is rounding noise: none."""
@@ -134,7 +134,7 @@ class DayReturns:
         return _count_before((self.sign < 0) | (self.factor <= 0.0))
 
 
-def day_returns(values: DailyValues, basis: Basis) -> DayReturns:
+def day_returns(values: DailyValues, basis: Basis, *, begins: IntArray | None = None) -> DayReturns:
     r"""Return the return of each day on the capital at work that day.
 
     Parameters
@@ -143,6 +143,8 @@ def day_returns(values: DailyValues, basis: Basis) -> DayReturns:
         Values and flows, n rows.
     basis : Basis
         NET adds the (negative) management fees to the gain.
+    begins : ndarray of int64, optional
+        Rows before which others of the same series do not stand: the first of each holding, where several are stacked.
 
     Returns
     -------
@@ -172,23 +174,89 @@ def day_returns(values: DailyValues, basis: Basis) -> DayReturns:
     with np.errstate(over="ignore", invalid="ignore"):
         capital = _sum_without_noise(CAPITAL_EPSILON, values.begin_mv, values.bod_cf)
         has_capital = capital != 0.0
-        charged = np.where(has_capital, values.mgmt_fees, 0.0) if basis is Basis.NET else np.zeros(len(values))
+        is_idle = ~has_capital & (_sum_without_noise(ROUNDING_EPSILON, values.end_mv, -values.eod_cf) == 0.0)
+        charged = np.where(is_idle, 0.0, values.mgmt_fees) if basis is Basis.NET else np.zeros(len(values))
         left = _sum_without_noise(ROUNDING_EPSILON, values.end_mv, -values.eod_cf, charged)
         gain = left - capital
-        returns = np.where(left == 0.0, 0.0, np.nan)
+        returns = np.where(is_idle, 0.0, np.nan)
         np.divide(gain, np.abs(capital), out=returns, where=has_capital)
     # What is beyond any number is refused where it is linked: a day that no window asks for harms none.
     returns[~np.isfinite(capital)] = np.inf
     arrived = values.bod_cf != 0.0
     arrived[1:] |= values.eod_cf[:-1] != 0.0
+    if begins is not None:
+        first = begins[begins < len(values)]
+        arrived[first] = values.bod_cf[first] != 0.0
     return DayReturns(gain, capital, returns, has_capital & arrived)
+
+
+def on_average_capital(days: DayReturns, values: DailyValues) -> DayReturns:
+    r"""Return day's returns on the average capital of the day.
+
+    Parameters
+    ----------
+    days : DayReturns
+        Returns on the capital at the beginning of the day, n rows.
+    values : DailyValues
+        Values and flows, n rows.
+
+    Returns
+    -------
+    DayReturns
+        The same gains, on :math:`B + (F_b + F_e) / 2`.
+
+    References
+    ----------
+    Dietz, P. O.: Pension Funds: Measuring Investment Performance, Free Press 1966: flows count for half of the time.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        capital = _sum_without_noise(CAPITAL_EPSILON, values.begin_mv, 0.5 * values.bod_cf, 0.5 * values.eod_cf)
+        returns = np.where(days.gain == 0.0, 0.0, np.nan)
+        np.divide(days.gain, np.abs(capital), out=returns, where=capital != 0.0)
+    returns[~np.isfinite(capital)] = np.inf
+    return replace(days, capital=capital, returns=returns)
+
+
+def refuse_undefined_days(values: DailyValues, days: DayReturns, is_requested: BoolArray) -> None:
+    """Refuse days whose return is undefined.
+
+    Parameters
+    ----------
+    values : DailyValues
+        Values and flows, n rows.
+    days : DayReturns
+        Their returns.
+    is_requested : ndarray of bool, shape (n,)
+        Rows of at least one requested period.
+
+    Raises
+    ------
+    NoCapitalError
+        A requested day has a gain without capital; the faults name them all.
+    """
+    undefined = np.flatnonzero(~days.is_defined & is_requested)
+    if len(undefined):
+        raise NoCapitalError(
+            f"{len(undefined)} days have a gain but no capital, hence no return; nothing was calculated.",
+            faults=[
+                Fault(
+                    (*values.place, int(values.row[i])),
+                    "begin_mv + bod_cf is 0 while end_mv - eod_cf is not; correct the row, or send fail_fast: false",
+                    row={"perf_date": str(values.perf_date[i])},
+                )
+                for i in undefined.tolist()
+            ],
+        )
 
 
 def _sum_without_noise(epsilon: float, *parts: FloatArray) -> FloatArray:
     """Return a sum, 0 where it is no more than what rounding leaves of parts that cancel."""
-    total = sum(parts[1:], parts[0])
-    largest = reduce(np.maximum, map(np.abs, parts))
-    return np.where(np.abs(total) <= epsilon * largest, 0.0, total)
+    total, largest = parts[0].copy(), np.abs(parts[0])
+    for part in parts[1:]:
+        total += part
+        np.maximum(largest, np.abs(part), out=largest)
+    total[np.abs(total) <= epsilon * largest] = 0.0
+    return total
 
 
 def link_ranges(days: DayReturns, first: IntArray, stop: IntArray) -> tuple[FloatArray, dict[int, list[Reset]]]:

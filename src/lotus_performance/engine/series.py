@@ -22,6 +22,9 @@ _FIRST_WRITTEN, _LAST_WRITTEN = np.datetime64("1900-01-01", "D"), np.datetime64(
 _WRITTEN = np.arange(_FIRST_WRITTEN, _LAST_WRITTEN + 1).astype("S10")
 """The days of two centuries as texts: looking one up takes a tenth of the time of writing it."""
 
+MONEY = ("begin_mv", "end_mv", "bod_cf", "eod_cf", "mgmt_fees")
+"""Columns of amounts of `DailyValues`."""
+
 Figure = float | Decimal
 """A number of an answer: a double, under DECIMAL_STRICT a decimal."""
 
@@ -82,8 +85,23 @@ class DailyValues:
         DailyValues
             The selected rows; arrays are views where `selection` is a slice.
         """
-        names = ("perf_date", "begin_mv", "end_mv", "bod_cf", "eod_cf", "mgmt_fees", "row")
+        names = ("perf_date", *MONEY, "row")
         return replace(self, **{name: getattr(self, name)[selection] for name in names})
+
+    def with_money(self, columns: dict[str, FloatArray]) -> "DailyValues":
+        """Return the rows with other amounts.
+
+        Parameters
+        ----------
+        columns : dict of ndarray of float64, shape (n,)
+            `begin_mv`, `end_mv`, `bod_cf`, `eod_cf` and `mgmt_fees`.
+
+        Returns
+        -------
+        DailyValues
+            The same dates, in the same places of the request.
+        """
+        return DailyValues(perf_date=self.perf_date, **columns, row=self.row, place=self.place)
 
 
 def date_texts(dates: DateArray) -> list[str]:

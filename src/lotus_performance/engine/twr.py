@@ -14,9 +14,9 @@ from lotus_performance.engine.day_count import (
     is_short_window,
     measured_end,
 )
-from lotus_performance.engine.fx import Conversion, fx_returns, in_report_currency
-from lotus_performance.engine.notices import Notice
-from lotus_performance.engine.periods import Frequency, Window, bucket_labels, bucket_starts
+from lotus_performance.engine.fx import Conversion, currency_path, in_report_currency
+from lotus_performance.engine.notices import Notice, dated, late_note, order_note, reset_notices, value_notices
+from lotus_performance.engine.periods import Frequency, Window, bucket_labels, bucket_starts, rows_of, slice_rows
 from lotus_performance.engine.returns import (
     Basis,
     DayReturns,
@@ -25,6 +25,7 @@ from lotus_performance.engine.returns import (
     link_ranges,
     link_to_date,
     link_window,
+    refuse_undefined_days,
 )
 from lotus_performance.engine.series import (
     BoolArray,
@@ -34,13 +35,8 @@ from lotus_performance.engine.series import (
     Figure,
     FloatArray,
     IntArray,
-    date_texts,
 )
-from lotus_performance.errors import Fault, FigureOverflowError, NoCapitalError, NoResolvedPeriodError
-
-DISCONTINUITY_EPSILON = 1e-9
-"""Relative jump from one row's end_mv to the next begin_mv that is more than rounding."""
-
+from lotus_performance.errors import FigureOverflowError, NoCapitalError
 
 Span = tuple[DateArray, DateArray]
 
@@ -193,31 +189,27 @@ def time_weighted_return(
     """
     is_before = values.perf_date < inception
     used = values.take(~is_before) if is_before.any() else values
-    spans = [(window, *_rows_of(used, window)) for window in windows]
-    if all(first == stop for _, first, stop in spans):
-        raise NoResolvedPeriodError(_no_rows_message(values, windows, inception))
-    is_requested = np.zeros(len(used), dtype=bool)
-    for _, first, stop in spans:
-        is_requested[first:stop] = True
+    slices = slice_rows(used.perf_date, windows, values.perf_date, f" with performance_start_date {inception}")
+    is_requested = rows_of(slices, len(used))
     local_days = day_returns(used, basis)
     if is_defined is not None:
         local_days = replace(local_days, returns=np.where(is_defined, local_days.returns, np.nan))
     is_converted = is_requested & (local_days.sign != 0.0)
-    fx_return = None if conversion is None else fx_returns(conversion, used.perf_date, is_converted)
+    fx_return = None if conversion is None else currency_path(conversion, used.perf_date, is_converted).returns
     calculation = _Calculation(
         used, basis, local_days, annualization, calendar, with_cumulative, with_fee_effect, fx_return
     )
     if fail_fast:
-        _refuse_undefined_days(calculation, is_requested)
+        refuse_undefined_days(used, calculation.days, is_requested)
 
     periods, notes = [], []
-    for window, first, stop in spans:
-        if first == stop:
-            notes.append(f"Period {window.label} ({_dates(window)}) has no rows and was left out.")
-        elif calculation.days.n_defined[stop] == calculation.days.n_defined[first]:
-            notes.append(f"Period {window.label} has no row with capital, hence no return, and was left out.")
+    for part in slices:
+        if part.is_empty:
+            notes.append(part.no_rows)
+        elif calculation.days.n_defined[part.stop] == calculation.days.n_defined[part.first]:
+            notes.append(part.no_capital)
         else:
-            periods.append(calculation.period_return(window, first, stop))
+            periods.append(calculation.period_return(part.window, part.first, part.stop))
     if not periods:
         raise NoCapitalError("No requested period has a row with capital, so that there is no return to state.")
 
@@ -231,12 +223,20 @@ def time_weighted_return(
         n_idle_days=int(np.count_nonzero(calculation.days.is_idle & is_requested)),
         n_reset_days=int(np.count_nonzero(calculation.is_reset)),
         notes=[
-            *_order_notes(values),
-            *_late_notes(used, windows),
+            *order_note(values.is_reordered),
+            *late_note(used.perf_date, windows),
             *notes,
             *_annualisation_notes(periods, annualization, calendar),
         ],
-        notices=_notices(values, calculation, is_before, is_requested),
+        notices=[
+            *dated(
+                "before_inception",
+                "Rows before performance_start_date were left out.",
+                values.perf_date[is_before],
+            ),
+            *value_notices(used, calculation.days, is_requested),
+            *reset_notices(used.perf_date[calculation.is_reset | calculation.is_bucket_reset]),
+        ],
     )
 
 
@@ -363,57 +363,9 @@ def overflow_named(values: DailyValues, days: DayReturns, label: str, first: int
         ) from error
 
 
-def _rows_of(values: DailyValues, window: Window) -> tuple[int, int]:
-    """Return the half-open range of rows of a window, empty where it holds none."""
-    first = int(values.perf_date.searchsorted(window.start))
-    return first, max(first, int(values.perf_date.searchsorted(window.end, side="right")))
-
-
 def _currency_return(base: float, local: float) -> float | None:
     """Return (1 + base) / (1 + local) - 1, None where the local return is -100 %: nothing is left to convert."""
     return None if local == -1.0 else (1.0 + base) / (1.0 + local) - 1.0
-
-
-def _refuse_undefined_days(calculation: _Calculation, is_requested: BoolArray) -> None:
-    undefined = np.flatnonzero(~calculation.days.is_defined & is_requested)
-    if len(undefined):
-        values = calculation.values
-        raise NoCapitalError(
-            f"{len(undefined)} days have a gain but no capital, hence no return; nothing was calculated.",
-            faults=[
-                Fault(
-                    (*values.place, int(values.row[i])),
-                    "begin_mv + bod_cf is 0 while end_mv - eod_cf is not; correct the row, or send fail_fast: false",
-                    row={"perf_date": str(values.perf_date[i])},
-                )
-                for i in undefined.tolist()
-            ],
-        )
-
-
-def _no_rows_message(values: DailyValues, windows: Sequence[Window], inception: Day) -> str:
-    asked = ", ".join(f"{window.label} ({_dates(window)})" for window in windows)
-    sent = f"rows from {values.perf_date[0]} to {values.perf_date[-1]}" if len(values) else "no rows"
-    return (
-        f"No requested period holds a row: asked for {asked} with performance_start_date {inception}; sent {sent}. "
-        "Send rows for the periods, or ask for others."
-    )
-
-
-def _dates(window: Window) -> str:
-    if window.start > window.end:
-        return f"ends on {window.end}, before the first day that counts, {window.start}"
-    return f"{window.start} to {window.end}"
-
-
-def _order_notes(values: DailyValues) -> list[str]:
-    return ["Rows were not in date order; they were sorted by perf_date."] if values.is_reordered else []
-
-
-def _late_notes(used: DailyValues, windows: Sequence[Window]) -> list[str]:
-    last = max(window.end for window in windows)
-    n_late = len(used) - int(used.perf_date.searchsorted(last, side="right"))
-    return [f"Rows after {last}, the last day of all requested periods, were left out: {n_late}."] if n_late else []
 
 
 def _annualisation_notes(
@@ -445,47 +397,3 @@ def _reason(period: PeriodReturn, annualization: Annualization, calendar: np.bus
     if not count_days(*period.span, annualization.basis, calendar)[0]:
         return "without a business day"
     return "of a reset, a total loss or too large a rate"
-
-
-def _notices(
-    values: DailyValues,
-    calculation: _Calculation,
-    is_before: BoolArray,
-    is_requested: BoolArray,
-) -> list[Notice]:
-    used, days = calculation.values, calculation.days
-    notices = []
-
-    def add(code: str, detail: str, dates: DateArray) -> None:
-        if len(dates):
-            notices.append(Notice(code, detail, dates=tuple(date_texts(dates))))
-
-    with np.errstate(over="ignore"):
-        jump = np.abs(used.begin_mv[1:] - used.end_mv[:-1])
-    is_jump = jump > DISCONTINUITY_EPSILON * np.maximum(np.abs(used.begin_mv[1:]), np.abs(used.end_mv[:-1]))
-    add(
-        "before_inception",
-        "Rows before performance_start_date were left out.",
-        values.perf_date[is_before],
-    )
-    add(
-        "no_capital",
-        "A gain without capital has no return; the days were left out of the chain.",
-        used.perf_date[~days.is_defined & is_requested],
-    )
-    add(
-        "discontinuity",
-        "begin_mv differs from end_mv of the row before; the difference is in no return. A flow belongs in bod_cf.",
-        used.perf_date[1:][is_jump & is_requested[1:] & is_requested[:-1]],
-    )
-    add(
-        "reset",
-        "Capital was lost or a new chain was opened; returns are linked from the last restart on.",
-        used.perf_date[calculation.is_reset | calculation.is_bucket_reset],
-    )
-    add(
-        "positive_fee",
-        "Management fees are negative by convention; a positive one raises the net return. Send it negative.",
-        used.perf_date[(used.mgmt_fees > 0.0) & is_requested],
-    )
-    return notices

@@ -40,6 +40,9 @@ MAX_IGNORED = 1_000
 MAX_FREQUENCIES = 64
 """Far more than there are, so that each wrong one is named."""
 MAX_ROLLING_MONTHS = 1_200
+DETAILS = ("start", "end", "months", "days")
+USED_DETAILS = {Period.EXPLICIT: ("start", "end"), Period.ROLLING: ("months", "days")}
+"""Members of an analysis that say more of its period, and those that a period has a use for."""
 EXACT = Context(prec=MAX_PREC)
 """Changes no digit."""
 MAX_ROLLING_DAYS = 36_525
@@ -393,6 +396,32 @@ class RequestSchema(StrictSchema):
         }
 
 
+class PeriodsRequestSchema(RequestSchema):
+    """The members of requests about periods that end on a report date."""
+
+    report_start_date = Date(metadata={"description": "Start of EXPLICIT periods that bring none."})
+    report_end_date = Date(required=True, metadata={"description": "Anchor: the last day of every period."})
+    analyses = Distinct(
+        Members(AnalysisSchema),
+        required=True,
+        identity=lambda analysis: (
+            {k: v for k, v in analysis.items() if k != "frequencies"} if isinstance(analysis, dict) else analysis
+        ),
+        most=lambda limits: limits.max_periods,
+        metadata={"description": "Requested periods."},
+    )
+
+    @validates_schema(skip_on_field_errors=True)
+    def require_explicit_start(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        """Require a start for every EXPLICIT period."""
+        if "report_start_date" in data:
+            return
+        text = "is required: EXPLICIT takes its start from here, or from report_start_date"
+        without = [i for i, a in data["analyses"] if a["period"] is Period.EXPLICIT and "start" not in a]
+        if without:
+            raise ValidationError({"analyses": {i: {"start": [Message(text, "missing")]} for i in without}})
+
+
 def dated_values_of(data: Mapping[str, Any], block: str, rows: str, value: str) -> DatedValues | None:
     """Return exchange rates or hedge ratios as engine types, None where they were not sent."""
     if block not in data:
@@ -476,3 +505,13 @@ def analyses_of(elements: Sequence[Placed], start: Day | None) -> Iterator[Analy
             days=data.get("days"),
             place=("analyses", index),
         )
+
+
+def unused_details(elements: Sequence[Placed]) -> list[str]:
+    """Return the members of analyses for which their period has no use."""
+    return [
+        f"analyses.{index}.{name}"
+        for index, analysis in elements
+        for name in DETAILS
+        if name in analysis and name not in USED_DETAILS.get(analysis["period"], ())
+    ]

@@ -498,12 +498,16 @@ class Columns(StrictField[Table]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Table:
         if isinstance(value, list):
             self._refuse_size(len(value))
-            return self._table(self._cells_of_rows(value), len(value), lambda: self._row_faults(value))
+            return self.table_of_rows(value, lambda: self._row_faults(value))
         if isinstance(value, dict):
-            n_rows = self._column_length(value)
+            n_rows = self.column_length(value)
             self._refuse_size(n_rows)
-            return self._table(value, n_rows, lambda: self._cell_faults(value))
+            return self.table_of_columns(value, n_rows, lambda: self._cell_faults(value))
         raise self.make_error("wrong_type")
+
+    def table_of_rows(self, rows: list[Any], faults: Callable[[], Exception]) -> Table:
+        """Return rows as a table; raise what `faults` returns when one of them is at fault."""
+        return self.table_of_columns(self._cells_of_rows(rows, faults), len(rows), faults)
 
     def _refuse_size(self, n_rows: int) -> None:
         limit = limits_of(self).max_rows
@@ -514,7 +518,7 @@ class Columns(StrictField[Table]):
 
     # ------------------------------------------------------------------ the two forms
 
-    def _column_length(self, value: dict[str, Any]) -> int:
+    def column_length(self, value: dict[str, Any]) -> int:
         """Return the common length of the columns; refuse what is not an object of equally long columns."""
         faults: dict[str, list[Message]] = {}
         for name in self.required_columns:
@@ -538,7 +542,7 @@ class Columns(StrictField[Table]):
             raise ValidationError({**faults, **({"_schema": [unreported(beyond)]} if beyond > 0 else {})})
         return longest
 
-    def _cells_of_rows(self, rows: list[Any]) -> dict[str, Sequence[Any]]:
+    def _cells_of_rows(self, rows: list[Any], faults: Callable[[], Exception]) -> dict[str, Sequence[Any]]:
         """Return the columns of rows, in as few passes as their shapes allow; absent cells hold the default."""
         required = self.required_columns
         try:
@@ -546,10 +550,10 @@ class Columns(StrictField[Table]):
             # A row that has the required members and is no longer has no others: few are, where those are flows.
             longer = [i for i, row in enumerate(rows) if len(row) > len(required)]
         except (KeyError, TypeError):  # a member is missing, or a row is no object
-            raise self._row_faults(rows) from None
+            raise faults() from None
         optional = set().union(*(rows[i] for i in longer)).difference(required)
         if optional - self.columns.keys():
-            raise self._row_faults(rows)
+            raise faults()
         positions = np.array(longer, dtype=np.int64)
         for name in optional:
             absent = self._absent(name)
@@ -577,7 +581,10 @@ class Columns(StrictField[Table]):
 
     # ------------------------------------------------------------------ cells to arrays
 
-    def _table(self, cells: Mapping[str, Sequence[Any]], n_rows: int, faults: Callable[[], ValidationError]) -> Table:
+    def table_of_columns(
+        self, cells: Mapping[str, Sequence[Any]], n_rows: int, faults: Callable[[], Exception]
+    ) -> Table:
+        """Return cells as a table; raise what `faults` returns when one of them is at fault."""
         columns: dict[str, Any] = {}
         for name, column in self.columns.items():
             if name in cells:

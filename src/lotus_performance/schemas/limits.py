@@ -11,5 +11,6 @@ class Limits:
 
     max_body_bytes: int = 16 * MEBIBYTE
     max_rows: int = 40_000
+    max_positions: int = 5_000
     max_periods: int = 16
     max_errors: int = 100

@@ -7,6 +7,7 @@ against them. Every number says its unit.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from lotus_performance.engine.contribution import WeightingScheme
 from lotus_performance.engine.day_count import DayCount
 from lotus_performance.engine.mwr import MwrMethod
 from lotus_performance.engine.periods import Frequency
@@ -19,6 +20,7 @@ JsonSchema = dict[str, Any]
 UNITS = {
     "percent": "2.01 is 2.01 %",
     "fraction": "0.0201 is 2.01 %",
+    "basis points": "201 is 2.01 %",
     "money": "an amount in the currency of the portfolio; into the portfolio is positive",
     "ratio": "a number without unit, such as a growth factor or an exchange rate",
     "days": "a time in days",
@@ -119,9 +121,17 @@ def _result(
     )
 
 
-def _audit(counts: Mapping[str, str]) -> JsonSchema:
+def _audit(
+    counts: Mapping[str, str],
+    figures: Mapping[str, JsonSchema] | None = None,
+    optional: Mapping[str, JsonSchema] | None = None,
+) -> JsonSchema:
     members = {name: _count(description) for name, description in counts.items()}
-    return _record("What was counted.", {"counts": _record("Sizes of the calculation.", members)})
+    return _record(
+        "What was counted and checked.",
+        {"counts": _record("Sizes of the calculation.", members), **(figures or {})},
+        optional,
+    )
 
 
 _META = _record(
@@ -195,6 +205,7 @@ _SAMPLES = _record(
                     "raw_return": _number("percent", "Return of the day."),
                     "threshold": _number("percent", "Distance from the median from which a return is an outlier."),
                 },
+                {"position_id": _text("The position; left out where the return is the portfolio's.")},
             ),
             "The first outliers.",
         )
@@ -368,6 +379,142 @@ _MWR = _result(
     _audit({"cash_flows": "Flows sent.", "roots": "Internal rates of return found."}),
 )
 
+_LOCAL = _number("percent", "Part of the contribution in the currency of the position itself.")
+_FX = _number("percent", "Part of the contribution that is its currency's; 0 without conversion.")
+_RESIDUAL = _number("basis points", "Sum of the contributions less the return of the portfolio.")
+
+_POSITION = _record(
+    "Contribution of a position.",
+    {
+        "position_id": _text("Identity of the position, as sent."),
+        "total_contribution": _number("percent", "What it added to the return: local and currency part together."),
+        "average_weight": _number("percent", "Average weight over all days of the period, those without it included."),
+        "local_contribution": _LOCAL,
+        "fx_contribution": _FX,
+    },
+    {"total_return": _number("percent", "Linked return of the position itself; left out where it has none.")},
+)
+
+_SERIES = {
+    "timeseries": _list(
+        _record(
+            "A day.",
+            {
+                "date": _date("The day."),
+                "total_contribution": _number("percent", "Sum of the positions' linked contributions of the day."),
+            },
+        ),
+        "Days that have a return, if asked for; they sum to the total but for a residual that was spread.",
+    ),
+    "by_position_timeseries": _list(
+        _record(
+            "Days of a position.",
+            {
+                "position_id": _text("Identity of the position."),
+                "series": _list(
+                    _record(
+                        "A day.",
+                        {
+                            "date": _date("The day."),
+                            "contribution": _number("percent", "Linked contribution of the day."),
+                        },
+                    ),
+                    "Its days in the period.",
+                ),
+            },
+        ),
+        "One entry for each position, if asked for.",
+    ),
+}
+
+_FLAT_CONTRIBUTION = _record(
+    "Contributions to the return of one period by position: the form without `hierarchy`.",
+    {
+        "total_portfolio_return": _number("percent", "Return of the portfolio: the TWR, but under AVG_CAPITAL."),
+        "total_contribution": _number("percent", "Sum of the positions."),
+        "position_contributions": _list(_ref("PositionContribution"), "All positions, in order of their identities."),
+        "residual_bp": _RESIDUAL,
+    },
+    _SERIES,
+)
+
+_LEVEL = _record(
+    "One level of the hierarchy.",
+    {
+        "level": _whole("none", "1 at the top.", minimum=1),
+        "name": _text("Label by which the level groups."),
+        "rows": _list(
+            _record(
+                "A group; its figures are the sums over its positions.",
+                {
+                    "key": {
+                        "type": "object",
+                        "description": "Group at this level and at those above, by label: `Unclassified` without the "
+                        "label, `Other` where rows were folded.",
+                        "additionalProperties": {"type": "string"},
+                        "minProperties": 1,
+                    },
+                    "contribution": _number("percent", "What its positions added to the return."),
+                    "weight_avg": _number("percent", "Sum of their average weights."),
+                    "children_count": _count("Groups of the next level in it; of a folded row the rows folded."),
+                    "is_other": _flag("Whether rows were folded into this one."),
+                },
+                {"local_contribution": _LOCAL, "fx_contribution": _FX},
+            ),
+            "Groups in order of their keys.",
+        ),
+    },
+    {"parent": _text("Name of the level above.")},
+)
+
+_HIERARCHY_CONTRIBUTION = _record(
+    "Contributions to the return of one period by group: the form with `hierarchy`.",
+    {
+        "summary": _record(
+            "The portfolio.",
+            {
+                "portfolio_contribution": _number("percent", "Sum of all positions."),
+                "coverage_mv_pct": _number("percent", "Sum of all average weights: 100 where positions cover it."),
+                "residual_bp": _RESIDUAL,
+                "weighting_scheme": _one_of(WeightingScheme, "As asked for."),
+            },
+            {"local_contribution": _LOCAL, "fx_contribution": _FX},
+        )
+    },
+    {"levels": _list(_ref("ContributionLevel"), "Levels from the top, unless `emit.by_level` is false."), **_SERIES},
+)
+
+_CONTRIBUTION = _result(
+    "Contributions of positions to the return of one portfolio.",
+    {
+        "results_by_period": {
+            "type": "object",
+            "description": "One entry for each period that has a return, by its label.",
+            "additionalProperties": {"oneOf": [_ref("FlatContribution"), _ref("HierarchyContribution")]},
+            "minProperties": 1,
+        }
+    },
+    {},
+    _audit(
+        {
+            "portfolio_rows": "Rows of the portfolio sent.",
+            "position_rows": "Rows of positions sent.",
+            "positions": "Positions sent.",
+            "periods": "Periods with a return.",
+        },
+        {
+            "sum_of_parts_vs_total_bp": _number(
+                "basis points", "Sum of the contributions less the return, of the period where it is largest."
+            )
+        },
+        {
+            "residual_applied_bp": _number(
+                "basis points", "What `emit.residual_per_position` added to the positions, where it is largest."
+            )
+        },
+    ),
+)
+
 _FAULT = _record(
     "One member of the request at fault.",
     {
@@ -434,6 +581,11 @@ COMPONENTS: dict[str, JsonSchema] = {
     "DayWorking": _DAY,
     "MwrResponse": _MWR,
     "Convergence": _CONVERGENCE,
+    "ContributionResponse": _CONTRIBUTION,
+    "FlatContribution": _FLAT_CONTRIBUTION,
+    "HierarchyContribution": _HIERARCHY_CONTRIBUTION,
+    "PositionContribution": _POSITION,
+    "ContributionLevel": _LEVEL,
     "Meta": _META,
     "Diagnostics": _DIAGNOSTICS,
     "Warning": _WARNING,

@@ -3,69 +3,31 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, post_load, validates_schema
+from marshmallow import post_load, validates_schema
 
 from lotus_performance.engine.exact import ExactRows
 from lotus_performance.engine.fx import CurrencyMode
 from lotus_performance.engine.periods import Period
 from lotus_performance.engine.requests import PrecisionMode, TwrRequest
 from lotus_performance.engine.returns import Basis
-from lotus_performance.engine.series import order_by_date
+from lotus_performance.engine.series import MONEY, order_by_date
 from lotus_performance.schemas.base import (
-    AnalysisSchema,
-    RequestSchema,
+    PeriodsRequestSchema,
     StrictSchema,
     analyses_of,
     canonical_json,
     data_policy_of,
     dated_values_of,
     refuse,
+    unused_details,
 )
-from lotus_performance.schemas.faults import Message
-from lotus_performance.schemas.fields import Choice, Columns, Date, Distinct, Flag, Members, Number, Whole
+from lotus_performance.schemas.fields import Choice, Date, Flag, Members
+from lotus_performance.schemas.valuations import valuation_table
 
-MONEY_COLUMNS = ("begin_mv", "end_mv", "bod_cf", "eod_cf", "mgmt_fees")
-DETAILS = ("start", "end", "months", "days")
-USED_DETAILS = {Period.EXPLICIT: ("start", "end"), Period.ROLLING: ("months", "days")}
 MOST_WORKING, MOST_EXACT = 4, 2
 """Rows times periods, in numbers of the longest series, whose working is told, and that are linked in decimals."""
 MOST_COMPARED = 500
 """Rows times rows before them, in numbers of the longest series, that a test for outliers looks at."""
-MAX_DAY_NUMBER = 1_000_000_000
-
-
-def valuation_points(**kwargs: Any) -> Columns:
-    """Return the member that holds the values and flows of one entity."""
-    return Columns(
-        {
-            "day": Whole(-MAX_DAY_NUMBER, MAX_DAY_NUMBER, metadata={"description": "A label.", "x-unit": "none"}),
-            "perf_date": Date(required=True, metadata={"description": "Valuation date."}),
-            "begin_mv": Number(
-                required=True, metadata={"description": "Value before the first flow.", "x-unit": "money"}
-            ),
-            "end_mv": Number(
-                required=True,
-                metadata={"description": "Value after the last flow, `eod_cf` included.", "x-unit": "money"},
-            ),
-            "bod_cf": Number(
-                load_default=0.0,
-                metadata={"description": "Flow before trading, in positive, on top of `begin_mv`.", "x-unit": "money"},
-            ),
-            "eod_cf": Number(
-                load_default=0.0,
-                metadata={"description": "Flow after trading, in positive, inside `end_mv`.", "x-unit": "money"},
-            ),
-            "mgmt_fees": Number(
-                load_default=0.0,
-                metadata={
-                    "description": "Management fees, negative; paid out of the portfolio they stand in `eod_cf`, too.",
-                    "x-unit": "money",
-                },
-            ),
-        },
-        identity="perf_date",
-        **kwargs,
-    )
 
 
 class FeeEffectSchema(StrictSchema):
@@ -80,7 +42,7 @@ class ResetPolicySchema(StrictSchema):
     emit = Flag(load_default=False, metadata={"description": "Whether each period lists the cuts of its chain."})
 
 
-class TwrRequestSchema(RequestSchema):
+class TwrRequestSchema(PeriodsRequestSchema):
     """Request of `POST /performance/twr`."""
 
     NEVER_EFFECTIVE: ClassVar = ("output.top_n", "calendar.type")
@@ -93,34 +55,13 @@ class TwrRequestSchema(RequestSchema):
 
     performance_start_date = Date(required=True, metadata={"description": "Inception: no row before it counts."})
     metric_basis = Choice(Basis, required=True, metadata={"description": "NET takes management fees off."})
-    report_start_date = Date(metadata={"description": "Start of EXPLICIT periods that bring none."})
-    report_end_date = Date(required=True, metadata={"description": "Anchor: the last day of every period."})
-    analyses = Distinct(
-        Members(AnalysisSchema),
-        required=True,
-        identity=lambda analysis: (
-            {k: v for k, v in analysis.items() if k != "frequencies"} if isinstance(analysis, dict) else analysis
-        ),
-        most=lambda limits: limits.max_periods,
-        metadata={"description": "Requested periods."},
-    )
-    valuation_points = valuation_points(required=True, metadata={"description": "Rows, or columns of one length."})
+    valuation_points = valuation_table(required=True, metadata={"description": "Rows, or columns of one length."})
     fee_effect = Members(
         FeeEffectSchema, load_default=FeeEffectSchema().load({}), metadata={"description": "Return net and gross."}
     )
     reset_policy = Members(
         ResetPolicySchema, load_default=ResetPolicySchema().load({}), metadata={"description": "Cuts of the chain."}
     )
-
-    @validates_schema(skip_on_field_errors=True)
-    def require_explicit_start(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        """Require a start for every EXPLICIT period."""
-        if "report_start_date" in data:
-            return
-        text = "is required: EXPLICIT takes its start from here, or from report_start_date"
-        without = [i for i, a in data["analyses"] if a["period"] is Period.EXPLICIT and "start" not in a]
-        if without:
-            raise ValidationError({"analyses": {i: {"start": [Message(text, "missing")]} for i in without}})
 
     @validates_schema(skip_on_field_errors=True)
     def bound_work(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -145,11 +86,11 @@ class TwrRequestSchema(RequestSchema):
     def make_request(self, data: dict[str, Any], **kwargs: Any) -> TwrRequest:
         """Return the request in engine types."""
         table = data["valuation_points"]
-        values = order_by_date(table["perf_date"], {name: table[name] for name in MONEY_COLUMNS}, ("valuation_points",))
+        values = order_by_date(table["perf_date"], {name: table[name] for name in MONEY}, ("valuation_points",))
         rows = {name: cells for name, cells in table.canonical(values.row).items() if name != "day"}
         exact = None
         if data["precision_mode"] is PrecisionMode.DECIMAL_STRICT:
-            exact = ExactRows(**{name: table.decimals(name, values.row) for name in MONEY_COLUMNS})
+            exact = ExactRows(**{name: table.decimals(name, values.row) for name in MONEY})
             rows |= vars(exact)
         analyses = tuple(analyses_of(data["analyses"], data.get("report_start_date")))
         return TwrRequest(
@@ -185,7 +126,4 @@ class TwrRequestSchema(RequestSchema):
             names += [*self.unconverted(data), *self.changed(data, ("fx",))]
         if data["currency_mode"] is not CurrencyMode.BOTH or "fx" not in data:
             names += self.changed(data, ("hedging",))
-        for index, analysis in analyses:
-            used = USED_DETAILS.get(analysis["period"], ())
-            names += [f"analyses.{index}.{name}" for name in DETAILS if name in analysis and name not in used]
-        return names
+        return names + unused_details(analyses)

@@ -13,8 +13,8 @@ from lotus_performance.engine.day_count import DAYS_OF_A_YEAR, WEEKDAYS
 from lotus_performance.engine.exact import ExactDay, ExactRows, exact_days, exact_time_weighted_return
 from lotus_performance.engine.fx import Conversion, CurrencyMode, portfolio_currency
 from lotus_performance.engine.notices import Notice
-from lotus_performance.engine.periods import Frequency, resolve_windows
-from lotus_performance.engine.policies import AppliedPolicy, DataPolicy, OutlierTest, apply_policy, find_outliers
+from lotus_performance.engine.periods import Frequency, Slice, resolve_windows, rows_of
+from lotus_performance.engine.policies import AppliedPolicy, DataPolicy, apply_policy
 from lotus_performance.engine.requests import TwrRequest
 from lotus_performance.engine.returns import Reset
 from lotus_performance.engine.series import Day, FloatArray, date_bytes, date_texts
@@ -22,10 +22,8 @@ from lotus_performance.engine.twr import Buckets, PeriodReturn, TimeWeightedRetu
 from lotus_performance.errors import Fault, FxRateMissingError, PrecisionModeUnsupportedError
 from lotus_performance.services.calendars import business_days
 from lotus_performance.services.figures import AnyArray, Rounding, cell_texts, figures_of, without_missing
+from lotus_performance.services.policies import Tested, policy_effect
 from lotus_performance.services.result import Result, shared_diagnostics, shared_meta
-
-MAX_SAMPLES = 20
-"""Outliers shown; all are counted."""
 
 
 def calculate_twr(request: TwrRequest) -> Result:
@@ -65,7 +63,6 @@ def calculate_twr(request: TwrRequest) -> Result:
         )
     shape = _Shape(request, result, rows, days)
     first = min(period.first for period in result.periods)
-    outliers = _outliers(policy.outliers, applied, result, shape.rounding)
     return Result(
         figures={"results_by_period": {period.window.label: shape.period(period) for period in result.periods}},
         meta=shared_meta(request, [window.label for window in windows], start, end),
@@ -78,15 +75,7 @@ def calculate_twr(request: TwrRequest) -> Result:
                 result.n_idle_days,
                 result.n_reset_days,
             ),
-            "policy": {
-                "overrides": {
-                    "applied_mv_count": applied.n_market_values,
-                    "applied_cf_count": applied.n_cash_flows,
-                },
-                "ignored_days_count": int(applied.is_ignored.sum()),
-                "outliers": {"flagged_rows": len(outliers)},
-            },
-            "samples": {"outliers": outliers[:MAX_SAMPLES]},
+            **policy_effect(applied, policy.outliers, [_tested(applied, result)], shape.rounding),
         },
         audit={
             "counts": {
@@ -167,26 +156,12 @@ def _idle_hedges(request: TwrRequest, ccy: str) -> list[str]:
     return [f"{n} of {len(is_idle)} hedges (not of {ccy}, or on a date without a row, such as {example})"]
 
 
-def _outliers(
-    test: OutlierTest | None, applied: AppliedPolicy, result: TimeWeightedReturn, rounding: Rounding
-) -> list[dict[str, Any]]:
-    """Return every flagged day of a period, its return and the distance from the median that it passes, in percent."""
-    if test is None:
-        return []
-    dates, returns = result.values.perf_date, result.local_days.returns
-    is_outlier, threshold = find_outliers(returns, test)
-    is_told = np.zeros(len(dates), dtype=bool)
-    for period in result.periods:
-        is_told[period.first : period.stop] = True
+def _tested(applied: AppliedPolicy, result: TimeWeightedReturn) -> Tested:
+    """Return the days on which an outlier is told: those of a period, but for ignored ones."""
+    dates = result.values.perf_date
+    is_told = rows_of([Slice(period.window, period.first, period.stop) for period in result.periods], len(dates))
     is_told &= ~np.isin(dates, applied.values.perf_date[applied.is_ignored])
-    flagged = np.flatnonzero(is_outlier & is_told)
-    figures = zip(
-        date_texts(dates[flagged]),
-        rounding.percent(returns[flagged]).tolist(),
-        rounding.percent(threshold[flagged]).tolist(),
-        strict=True,
-    )
-    return [{"date": date, "raw_return": figure, "threshold": limit} for date, figure, limit in figures]
+    return Tested(dates, result.local_days.returns, is_told)
 
 
 class _Shape:

@@ -4,7 +4,7 @@ import pytest
 from lotus_performance.engine.fx import (
     Conversion,
     DatedValues,
-    fx_returns,
+    currency_path,
     in_report_currency,
     order_by_currency,
     portfolio_currency,
@@ -29,7 +29,7 @@ def returns_of(
     rates: DatedValues, dates: list[str], hedges: DatedValues | None = None, needed: list[bool] | None = None
 ) -> np.ndarray:
     is_needed = np.array([True] * len(dates) if needed is None else needed)
-    return fx_returns(Conversion("EUR", rates, hedges), np.array(dates, "M8[D]"), is_needed)
+    return currency_path(Conversion("EUR", rates, hedges), np.array(dates, "M8[D]"), is_needed).returns
 
 
 def days_of(capital: list[float], returns: list[float]) -> DayReturns:

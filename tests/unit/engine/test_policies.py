@@ -15,6 +15,7 @@ from lotus_performance.engine.policies import (
 )
 from lotus_performance.engine.series import DailyValues, order_by_date
 from lotus_performance.errors import DuplicateDatesError
+from rows import holdings_of
 
 DATES = ["2025-01-06", "2025-01-07", "2025-01-08", "2025-01-09"]
 FIRST, SECOND, THIRD, LAST = DATES
@@ -310,3 +311,106 @@ def test_in_a_long_series_each_day_is_tested_as_if_alone() -> None:
 
 def test_a_band_beyond_a_double_flags_nothing() -> None:
     assert flagged([10.0, 20.0, 30.0, 40.0, 50.0, 900.0], mad_k=1e308) == []
+
+
+# ------------------------------------------------------------------ positions
+
+
+# A has rows on the first three dates, B on the first and the last.
+POSITIONS = {
+    "B": [(FIRST, 40.0, 45.0), (LAST, 50.0, 56.0, 1.0, 2.0, -0.5)],
+    "A": [(FIRST, 60.0, 65.0), (SECOND, 65.0, 70.0), (THIRD, 70.0, 80.0)],
+}
+
+
+def corrected(**policy: Any) -> tuple[AppliedPolicy, dict[tuple[str, str, str], float]]:
+    """Return what a policy does to a portfolio with positions, and the cells of positions that it changed."""
+    holdings = holdings_of(POSITIONS)
+    result = apply_policy(values(), DataPolicy(**policy), "P1", holdings)
+    assert result.holdings is not None
+    return result, {
+        (holdings.ids[holdings.of_row[i]], str(holdings.values.perf_date[i]), name): float(new)
+        for name in COLUMNS
+        for i, (old, new) in enumerate(
+            zip(getattr(holdings.values, name), getattr(result.holdings.values, name), strict=True)
+        )
+        if old != new
+    }
+
+
+def test_an_override_of_a_position_changes_its_row_alone() -> None:
+    result, changed = corrected(
+        market_values=overrides(MARKET_VALUES, {"perf_date": FIRST, "position_id": "A", "end_mv": 66.0}),
+        cash_flows=overrides(CASH_FLOWS, {"perf_date": LAST, "position_id": "B", "eod_cf": 3.0}),
+    )
+    assert changed == {("A", FIRST, "end_mv"): 66.0, ("B", LAST, "eod_cf"): 3.0}
+    assert changes(result) == {}
+    assert (result.n_market_values, result.n_cash_flows) == (1, 1)
+    assert result.notes == [f"Overridden market values: {FIRST} of A.", f"Overridden cash flows: {LAST} of B."]
+
+
+def test_an_override_of_the_portfolio_changes_no_position() -> None:
+    result, changed = corrected(market_values=overrides(MARKET_VALUES, {"perf_date": FIRST, "end_mv": 111.0}))
+    assert changed == {}
+    assert changes(result) == {(FIRST, "end_mv"): 111.0}
+
+
+def test_overrides_of_unknown_positions_and_of_dates_without_a_row_are_told() -> None:
+    result, changed = corrected(
+        market_values=overrides(
+            MARKET_VALUES,
+            {"perf_date": FIRST, "position_id": "C", "end_mv": 1.0},
+            {"perf_date": SECOND, "position_id": "B", "end_mv": 1.0},
+        )
+    )
+    assert changed == {}
+    assert result.n_market_values == 0
+    assert result.notes == [
+        "Overrides of market values of positions that were not sent were left alone: C.",
+        f"Overrides of market values for dates without a row: {SECOND} of B.",
+    ]
+
+
+def test_an_ignored_day_of_a_position_stands_at_the_end_of_its_own_row_before() -> None:
+    # B's row before its last is the first, though the portfolio has two between; A's first row keeps its own begin.
+    result, changed = corrected(
+        ignored_days=(
+            *ignored(LAST, entity_id="B", entity_type=EntityType.POSITION),
+            *ignored(FIRST, SECOND, entity_id="A", entity_type=EntityType.POSITION),
+        )
+    )
+    assert changed == {
+        ("B", LAST, "begin_mv"): 45.0,
+        ("B", LAST, "end_mv"): 45.0,
+        ("B", LAST, "bod_cf"): 0.0,
+        ("B", LAST, "eod_cf"): 0.0,
+        ("B", LAST, "mgmt_fees"): 0.0,
+        ("A", FIRST, "end_mv"): 60.0,
+        ("A", SECOND, "begin_mv"): 60.0,
+        ("A", SECOND, "end_mv"): 60.0,
+    }
+    assert result.n_ignored_days == 3
+    assert not result.is_ignored.any()
+    assert result.is_ignored_holding.tolist() == [True, True, False, False, True]
+
+
+def test_an_ignored_day_of_the_portfolio_is_one_of_all_its_positions_and_counts_once() -> None:
+    result, changed = corrected(ignored_days=ignored(FIRST))
+    assert changed == {("A", FIRST, "end_mv"): 60.0, ("B", FIRST, "end_mv"): 40.0}
+    assert changes(result) == {(FIRST, "end_mv"): 100.0, (FIRST, "mgmt_fees"): 0.0}
+    assert result.n_ignored_days == 1
+    assert result.is_ignored_holding.tolist() == [True, False, False, True, False]
+
+
+def test_ignored_days_of_unknown_positions_are_told() -> None:
+    result, changed = corrected(ignored_days=ignored(FIRST, entity_id="C", entity_type=EntityType.POSITION))
+    assert (changed, result.n_ignored_days) == ({}, 0)
+    assert result.notes == ["Ignored days of other entities were left alone: POSITION C."]
+
+
+def test_a_position_may_have_the_identity_of_the_portfolio() -> None:
+    holdings = holdings_of({"P1": POSITIONS["A"]})
+    policy = DataPolicy(ignored_days=ignored(THIRD, entity_id="P1", entity_type=EntityType.POSITION))
+    result = apply_policy(values(), policy, "P1", holdings)
+    assert changes(result) == {}
+    assert result.is_ignored_holding.tolist() == [False, False, True]
