@@ -6,7 +6,8 @@ before its first day of trading (`bod_cf`), withdrawals leave after the last clo
 decimals rounded to cents, so that the files are the same on every machine.
 
 Of the last quarter there are the twenty positions, too: equal parts of 1,000,000 USD bought at the close of 2022-09-30,
-of which a part is moved from one stock to another midway; a second file values some of them in another currency.
+of which a part is moved from one stock to another midway; a second file values some of them in another currency. Their
+benchmark, for attribution, are the same equal parts, never moved: what differs from it is the move.
 
 Fees are paid out of the portfolio: a fee lowers `end_mv`, and `eod_cf` holds it as money that left, so GROSS is
 before fees; `mgmt_fees` states it once more, and NET takes it off. `end_mv` is to the cent the next row's `begin_mv`.
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple
 HERE = Path(__file__).resolve().parent
 
 CENT = Decimal("0.01")
+TEN_DECIMALS = Decimal("1e-10")
 NOTHING = Decimal(0)
 OPENING = Decimal("1000000.00")
 CONTRIBUTION = Decimal("10000.00")
@@ -137,10 +139,9 @@ def value_monthly(daily: list[Row]) -> list[Row]:
     ]
 
 
-def value_positions(closes: list[Close], stocks: list[str]) -> dict[str, list[Row]]:
+def value_positions(closes: list[Close], stocks: list[str], moved: dict[str, Decimal]) -> dict[str, list[Row]]:
     """Return the rows of each stock from the close of the quarter's opening on, in USD."""
     closes = [close for close in closes if close.day >= QUARTER_OPENING]
-    moved = {MOVED_FROM: -MOVED, MOVED_TO: MOVED}
     positions = {}
     for i, stock in enumerate(stocks):
         value, rows = OPENING / len(stocks), []
@@ -206,6 +207,92 @@ def contribution_request(positions: dict[str, list[Row]], *, is_foreign: bool) -
         fx = {"date": [QUARTER_OPENING, *days], "ccy": [FOREIGN_CCY] * len(path), "rate": path}
         request |= {"currency_mode": "BOTH", "report_ccy": "USD", "fx": {"source": "made up", "rates": fx}}
     return request
+
+
+def observations(held: list[list[Row]], total: list[Decimal], rates: list[Decimal]) -> dict[str, list[Any]]:
+    """Return weight and return of stocks held together; in another currency also its and the currency's return."""
+    columns: dict[str, list[Any]] = {"date": [row.perf_date for row in held[0]], "weight_bop": [], "return_base": []}
+    is_foreign = len(set(rates)) > 1
+    if is_foreign:
+        columns |= {"return_local": [], "return_fx": []}
+    for t, rows in enumerate(zip(*held, strict=True)):
+        begin, end = (
+            sum(column, NOTHING) for column in zip(*((row.begin_mv, row.end_mv) for row in rows), strict=True)
+        )
+        growth, of_currency = end / begin, rates[t + 1] / rates[t]
+        columns["weight_bop"].append((begin / total[t]).quantize(TEN_DECIMALS))
+        columns["return_base"].append((growth - 1).quantize(TEN_DECIMALS))
+        if is_foreign:
+            columns["return_local"].append((growth / of_currency - 1).quantize(TEN_DECIMALS))
+            columns["return_fx"].append((of_currency - 1).quantize(TEN_DECIMALS))
+    return columns
+
+
+def attribution_request(
+    positions: dict[str, list[Row]], unmoved: dict[str, list[Row]], *, is_foreign: bool
+) -> dict[str, Any]:
+    """Return the quarter against equal parts that nobody moved, by sector."""
+    held = contribution_request(positions, is_foreign=is_foreign)
+    total = [sum((row.begin_mv for row in rows), NOTHING) for rows in zip(*unmoved.values(), strict=True)]
+    path = [RATE_FIRST + i * RATE_STEP for i in range(len(total) + 1)]
+    benchmark = []
+    for sector, names in SECTORS.items():
+        is_converted = is_foreign and sector == FOREIGN_SECTOR
+        currency = {"currency": FOREIGN_CCY if is_converted else "USD"} if is_foreign else {}
+        rates = path if is_converted else [Decimal(1)] * len(path)
+        rows = observations([unmoved[stock] for stock in names.split()], total, rates)
+        benchmark.append({"key": {**currency, "sector": sector}, "observations": rows})
+    request = {name: held[name] for name in ("portfolio_id", "report_start_date", "report_end_date", "analyses")} | {
+        "mode": "by_instrument",
+        "group_by": ["currency", "sector"] if is_foreign else ["sector"],
+        "frequency": "daily",
+        "interaction": "selection",
+        "compare_linking": True,
+        "portfolio_data": held["portfolio_data"],
+        "instruments_data": [
+            {"instrument_id" if name == "position_id" else name: value for name, value in position.items()}
+            for position in held["positions_data"]
+        ],
+        "benchmark_groups_data": benchmark,
+    }
+    return request | {name: held[name] for name in ("currency_mode", "report_ccy", "fx") if name in held}
+
+
+def four_quarters() -> dict[str, Any]:
+    """Return three markets in four quarters: the published example of Bacon (2008), chapter 8."""
+    days = [date(2024, 3, 29), date(2024, 6, 28), date(2024, 9, 30), date(2024, 12, 31)]
+    # Of each quarter: weight in the portfolio and in the benchmark, return in the portfolio and in the benchmark.
+    markets = {
+        "UK": ["0.4 0.4 0.20 0.10", "0.7 0.4 -0.05 -0.07", "0.3 0.5 -0.20 -0.25", "0.3 0.4 0.10 0.05"],
+        "Japan": ["0.3 0.2 -0.05 -0.04", "0.2 0.3 0.03 0.04", "0.5 0.4 0.08 0.05", "0.5 0.4 -0.07 -0.05"],
+        "US": ["0.3 0.4 0.06 0.08", "0.1 0.3 -0.05 -0.10", "0.2 0.1 -0.15 -0.20", "0.2 0.2 0.25 0.10"],
+    }
+
+    def side(weight: int, earned: int) -> list[dict[str, Any]]:
+        return [
+            {
+                "key": {"region": market},
+                "observations": [
+                    {"date": day, "weight_bop": Decimal(cells[weight]), "return_base": Decimal(cells[earned])}
+                    for day, cells in zip(days, map(str.split, quarters), strict=True)
+                ],
+            }
+            for market, quarters in markets.items()
+        ]
+
+    return {
+        "portfolio_id": "THREE-MARKETS",
+        "report_start_date": days[0],
+        "report_end_date": days[-1],
+        "analyses": [{"period": "ITD", "frequencies": ["quarterly"]}],
+        "mode": "by_group",
+        "group_by": ["region"],
+        "frequency": "quarterly",
+        "interaction": "selection",
+        "compare_linking": True,
+        "portfolio_groups_data": side(0, 2),
+        "benchmark_groups_data": side(1, 3),
+    }
 
 
 def three_days() -> dict[str, Any]:
@@ -280,7 +367,8 @@ def twr_request(rows: list[Row], points: Any, inception: date, analyses: list[di
 
 def requests(closes: list[Close], stocks: list[str]) -> dict[str, dict[str, Any]]:
     """Return the requests by name of file."""
-    positions = value_positions(closes, stocks)
+    positions = value_positions(closes, stocks, {MOVED_FROM: -MOVED, MOVED_TO: MOVED})
+    unmoved = value_positions(closes, stocks, {})
     daily = value_daily(closes)
     monthly = value_monthly(daily)
     opening_day, inception = closes[0].day, daily[0].perf_date
@@ -324,6 +412,9 @@ def requests(closes: list[Close], stocks: list[str]) -> dict[str, dict[str, Any]
         "contribution_three_days.json": three_days(),
         "contribution_by_sector.json": contribution_request(positions, is_foreign=False),
         "contribution_two_currencies.json": contribution_request(positions, is_foreign=True),
+        "attribution_four_quarters.json": four_quarters(),
+        "attribution_by_sector.json": attribution_request(positions, unmoved, is_foreign=False),
+        "attribution_two_currencies.json": attribution_request(positions, unmoved, is_foreign=True),
         "mwr_one_year.json": {
             "portfolio_id": "ROUND-NUMBERS",
             "begin_mv": 1_000_000,

@@ -2,19 +2,20 @@
 
 from flask import Flask
 
-from lotus_performance.api import contribution, docs, health, mwr, root, twr
+from lotus_performance.api import attribution, contribution, docs, health, mwr, root, twr
 from lotus_performance.api.errors import register_application_handlers
 from lotus_performance.api.trace import register_tracing
 from lotus_performance.api.wire import EXTENSION, Services
 from lotus_performance.jobs.run import Jobs
+from lotus_performance.schemas.attribution import AttributionRequestSchema
 from lotus_performance.schemas.contribution import ContributionRequestSchema
 from lotus_performance.schemas.limits import Limits
 from lotus_performance.schemas.mwr import MwrRequestSchema
 from lotus_performance.schemas.twr import TwrRequestSchema
 from lotus_performance.settings import Settings, read_settings
 
-BLUEPRINTS = (twr.bp, mwr.bp, contribution.bp, health.bp, root.bp, docs.bp)
-SCHEMAS = (TwrRequestSchema, MwrRequestSchema, ContributionRequestSchema)
+BLUEPRINTS = (twr.bp, mwr.bp, contribution.bp, attribution.bp, health.bp, root.bp, docs.bp)
+SCHEMAS = (TwrRequestSchema, MwrRequestSchema, ContributionRequestSchema, AttributionRequestSchema)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

@@ -14,6 +14,7 @@
     │   ├── DuplicateIdsError             duplicate_ids
     │   ├── DatesMismatchError            dates_mismatch
     │   ├── UnknownHierarchyKeyError      unknown_hierarchy_key
+    │   ├── WeightsNotOneError            weights_not_one
     │   ├── LinkingUndefinedError         linking_undefined
     │   ├── NotSupportedError             not_supported
     │   └── PrecisionModeUnsupportedError precision_mode_unsupported
@@ -118,6 +119,12 @@ class UnknownHierarchyKeyError(InvalidInputError):
     """A level of a hierarchy is a label that nothing has."""
 
     code = "unknown_hierarchy_key"
+
+
+class WeightsNotOneError(InvalidInputError):
+    """The weights of a benchmark do not sum to 1."""
+
+    code = "weights_not_one"
 
 
 class LinkingUndefinedError(InvalidInputError):

@@ -32,12 +32,12 @@ def contribution_rows() -> Iterator[Row]:
     """Yield the ratio to bare arithmetic and the peak memory of two shapes, and the CPU time of a request."""
     generator = np.random.default_rng(20260223)
     for shape in SHAPES:
-        yield from _engine_rows(_money(*shape, generator), shape)
-    yield from _request_rows(_money(*REQUEST, generator))
+        yield from _engine_rows(some_money(*shape, generator), shape)
+    yield from _request_rows(some_money(*REQUEST, generator))
 
 
 def _engine_rows(money: Money, shape: tuple[int, int]) -> Iterator[Row]:
-    values, holdings = _engine_types(money)
+    values, holdings = engine_types(money)
     ours: Callable[[], object] = partial(_contribute, values, holdings)
     least = cpu_seconds({"ours": ours, "bare": partial(_bare, money)}, rounds=30)
     name = "{:,} x {:,}".format(*shape)
@@ -61,7 +61,7 @@ def _engine_rows(money: Money, shape: tuple[int, int]) -> Iterator[Row]:
 
 
 def _request_rows(money: Money) -> Iterator[Row]:
-    request = _request(money)
+    request = contribution_request(money)
     body = orjson.dumps(request)
     app = create_app(Settings(log_level="ERROR"))
     logging.disable(logging.INFO)
@@ -78,7 +78,7 @@ def _request_rows(money: Money) -> Iterator[Row]:
     yield Row("the same / JSON alone", ours / floor, detail=f"{ours:.1f} / {floor:.1f} ms")
 
 
-def _money(n: int, days: int, generator: np.random.Generator) -> Money:
+def some_money(n: int, days: int, generator: np.random.Generator) -> Money:
     """Return positions that start at some size, move by some percent a day and have a flow now and then; (n, days)."""
     growth = 1.0 + generator.normal(0.0003, 0.01, (n, days))
     bod_cf = np.where(generator.random((n, days)) < 0.02, 10.0, 0.0)
@@ -93,13 +93,13 @@ def _money(n: int, days: int, generator: np.random.Generator) -> Money:
     return {name: np.round(column, 2) for name, column in money.items()}
 
 
-def _dates(money: Money) -> Any:
+def dates_of(money: Money) -> Any:
     return START + np.arange(money["begin_mv"].shape[1])
 
 
-def _engine_types(money: Money) -> tuple[DailyValues, Holdings]:
+def engine_types(money: Money) -> tuple[DailyValues, Holdings]:
     n, days = money["begin_mv"].shape
-    dates = _dates(money)
+    dates = dates_of(money)
     ids = [f"P{i:05}" for i in range(n)]
     columns = {name: column.ravel() for name, column in money.items()}
     holdings = stack(
@@ -126,9 +126,9 @@ def _bare(money: Money) -> tuple[FloatArray, FloatArray, FloatArray]:
     return (gain / base) @ factor, (capital / base).mean(axis=1), np.prod(1.0 + gain / capital, axis=1) - 1.0
 
 
-def _request(money: Money) -> dict[str, Any]:
+def contribution_request(money: Money) -> dict[str, Any]:
     """Return a request in rows with every member written out."""
-    days = _dates(money).astype(str).tolist()
+    days = dates_of(money).astype(str).tolist()
 
     def rows(columns: dict[str, list[float]]) -> list[dict[str, Any]]:
         cells = zip(days, *columns.values(), strict=True)

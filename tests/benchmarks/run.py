@@ -1,9 +1,10 @@
 """Measure, print one table, and fail when a figure breaks its bound: ``python run.py`` and parts, all by default.
 
-Parts: edge, growth, mwr, contribution, roots, rps.
+Parts: edge, growth, mwr, contribution, attribution, roots, rps.
 
 Every figure is a ratio of two things measured in turns in one run, so that it hardly depends on the machine; the one
-exception is the CPU time of a request of a money-weighted return and of a contribution. Takes about two minutes.
+exception is the CPU time of a request of a money-weighted return, a contribution and an attribution. Takes about two
+minutes.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import sys
 # Before numpy is loaded: the server's own setting, one thread for linear algebra.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from attributing import attribution_rows
 from contributing import contribution_rows
 from edge import edge_rows, growth_rows, mwr_rows
 from measuring import Row, table
@@ -24,6 +26,7 @@ PARTS = {
     "growth": growth_rows,
     "mwr": mwr_rows,
     "contribution": contribution_rows,
+    "attribution": attribution_rows,
     "roots": root_rows,
     "rps": throughput_rows,
 }

@@ -19,6 +19,7 @@ from lotus_performance.api.problems import DOMAIN_PROBLEMS, FAULTS, PROBLEMS
 from lotus_performance.app import create_app
 from lotus_performance.schemas import fields as wire_fields
 from lotus_performance.schemas import responses
+from lotus_performance.schemas.attribution import AttributionRequestSchema
 from lotus_performance.schemas.contribution import ContributionRequestSchema
 from lotus_performance.schemas.mwr import MwrRequestSchema
 from lotus_performance.schemas.twr import TwrRequestSchema
@@ -220,7 +221,9 @@ def test_every_object_is_closed_or_says_what_its_values_are(document: Any) -> No
 
 
 @pytest.mark.parametrize(
-    "kind", [TwrRequestSchema, MwrRequestSchema, ContributionRequestSchema], ids=["twr", "mwr", "contribution"]
+    "kind",
+    [TwrRequestSchema, MwrRequestSchema, ContributionRequestSchema, AttributionRequestSchema],
+    ids=["twr", "mwr", "contribution", "attribution"],
 )
 def test_request_is_documented_with_all_members_and_those_required(document: Any, kind: Any) -> None:
     schema = document["components"]["schemas"][kind.__name__.removesuffix("Schema")]
@@ -260,7 +263,9 @@ def test_positions_are_documented_with_all_members_and_both_forms_of_rows(docume
 # ---------------------------------------------------------------------- examples
 
 
-@pytest.mark.parametrize("name", ["twr_five_days", "mwr_one_year", "contribution_three_days"])
+@pytest.mark.parametrize(
+    "name", ["twr_five_days", "mwr_one_year", "contribution_three_days", "attribution_four_quarters"]
+)
 def test_documented_request_is_the_one_of_the_examples_folder(name: str) -> None:
     assert (SHIPPED / f"{name}.json").read_bytes() == (EXAMPLES / f"{name}.json").read_bytes()
 
@@ -317,6 +322,8 @@ def test_both_forms_of_a_table_fit_the_documented_request(
         "mwr_ten_years",
         "contribution_by_sector",
         "contribution_two_currencies",
+        "attribution_by_sector",
+        "attribution_two_currencies",
     ],
 )
 def test_long_examples_fit_the_documented_request(document: Any, example: Any, name: str) -> None:
@@ -427,11 +434,74 @@ CONTRIBUTION_VARIANTS: dict[str, dict[str, Any]] = {
         "data_policy": {"outliers": {"enabled": True, "params": {"window": 5}}},
     },
 }
+ATTRIBUTION_VARIANTS: dict[str, dict[str, Any]] = {
+    "everything": {"flags": {"fail_fast": True}, "hierarchy_method": "top_down"},
+    "geometric": {"linking": "geometric"},
+    "levered": {
+        "portfolio_groups_data": [
+            {"key": {"region": "UK"}, "observations": [{"date": "2024-03-29", "weight_bop": 1.2, "return_base": 0.01}]}
+        ],
+        "benchmark_groups_data": [
+            {"key": {"region": "UK"}, "observations": [{"date": "2024-03-29", "weight_bop": 1, "return_base": 0.02}]}
+        ],
+    },
+    "two_levels_top_down": {
+        "group_by": ["market", "sector"],
+        "hierarchy_method": "top_down",
+        "portfolio_groups_data": [
+            {
+                "key": {"market": "UK", "sector": "Banks"},
+                "observations": {"date": ["2024-03-29"], "weight_bop": [1], "return_base": [0.01]},
+            }
+        ],
+        "benchmark_groups_data": [
+            {
+                "key": {"market": "UK", "sector": "Oil"},
+                "observations": [{"date": "2024-03-29", "weight_bop": 1, "return_base": 0.02}],
+            }
+        ],
+    },
+    "by_currency": {
+        "group_by": ["currency"],
+        "currency_mode": "BOTH",
+        "report_ccy": "USD",
+        "portfolio_groups_data": [
+            {
+                "key": {"currency": "EUR"},
+                "observations": [
+                    {
+                        "date": "2024-03-29",
+                        "weight_bop": 1,
+                        "return_base": 0.0302,
+                        "return_local": 0.02,
+                        "return_fx": 0.01,
+                    }
+                ],
+            }
+        ],
+        "benchmark_groups_data": [
+            {
+                "key": {"currency": "USD"},
+                "observations": [{"date": "2024-03-29", "weight_bop": 1, "return_base": 0.02}],
+            }
+        ],
+    },
+}
 PATHS = {
     "twr_five_days": ("/performance/twr", TWR_VARIANTS),
     "mwr_one_year": ("/performance/mwr", MWR_VARIANTS),
     "contribution_three_days": ("/performance/contribution", CONTRIBUTION_VARIANTS),
+    "attribution_four_quarters": ("/performance/attribution", ATTRIBUTION_VARIANTS),
 }
+
+
+@pytest.mark.parametrize("variant", ATTRIBUTION_VARIANTS.values(), ids=ATTRIBUTION_VARIANTS)
+def test_every_member_of_an_attribution_answer_is_documented(
+    client: FlaskClient, document: Any, example: Any, variant: dict[str, Any]
+) -> None:
+    answer = client.post("/performance/attribution", json=example("attribution_four_quarters") | variant)
+    assert answer.status_code == 200, answer.text
+    validate_answer(document, "POST", "/performance/attribution", 200, answer.data, answer.content_type)
 
 
 @pytest.mark.parametrize("variant", CONTRIBUTION_VARIANTS.values(), ids=CONTRIBUTION_VARIANTS)

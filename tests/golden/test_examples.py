@@ -20,7 +20,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TWR_FILES = ["twr_five_days.json", "twr_daily_ten_years.json", "twr_monthly_ten_years.json"]
 MWR_FILES = ["mwr_one_year.json", "mwr_ten_years.json"]
 CONTRIBUTION_FILES = ["contribution_three_days.json", "contribution_by_sector.json", "contribution_two_currencies.json"]
-ALL_FILES = [*TWR_FILES, *MWR_FILES, *CONTRIBUTION_FILES]
+ATTRIBUTION_FILES = ["attribution_four_quarters.json", "attribution_by_sector.json", "attribution_two_currencies.json"]
+ALL_FILES = [*TWR_FILES, *MWR_FILES, *CONTRIBUTION_FILES, *ATTRIBUTION_FILES]
 TOLERANCE = Decimal("0.5e-6") + Decimal("1e-9")
 
 LABELS = {
@@ -220,6 +221,118 @@ def expected_contribution(analysis: dict[str, Any], name: str) -> dict[str, Any]
     }
 
 
+def cells_of(groups: list[dict[str, Any]], labels: list[str]) -> dict[date, dict[tuple[str, ...], list[Decimal]]]:
+    """Return weight, return and, where it was sent, return in the currency itself, of each group by date."""
+    cells: dict[date, dict[tuple[str, ...], list[Decimal]]] = {}
+    for group in groups:
+        key = tuple(group["key"][label] for label in labels)
+        rows = group["observations"]
+        if isinstance(rows, dict):
+            rows = [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
+        for row in rows:
+            own = row.get("return_local", row["return_base"])
+            cells.setdefault(date.fromisoformat(row["date"]), {})[key] = [row["weight_bop"], row["return_base"], own]
+    return cells
+
+
+def held_of(request: dict[str, Any]) -> dict[date, dict[tuple[str, ...], list[Decimal]]]:
+    """Return the same of the portfolio's instruments, added up by their labels."""
+    if "portfolio_groups_data" in request:
+        return cells_of(request["portfolio_groups_data"], request["group_by"])
+    rows = rows_of_points(request["portfolio_data"]["valuation_points"])
+    capital = {row.day: row.begin_mv + row.bod_cf for row in rows}
+    sums: dict[date, dict[tuple[str, ...], list[Decimal]]] = {day: {} for day in capital}
+    for instrument in request["instruments_data"]:
+        key = tuple(instrument["meta"][label] for label in request["group_by"])
+        rates = opening_and_closing_rates(request, instrument["meta"].get("currency", "USD"))
+        for row in rows_of_points(instrument["valuation_points"]):
+            opening, closing = rates[row.day]
+            mine, left = row.begin_mv + row.bod_cf, row.end_mv - row.eod_cf
+            parts = (mine * opening, left * closing - mine * opening, (left - mine) * opening)
+            cell = sums[row.day].setdefault(key, [Decimal(0)] * 3)
+            sums[row.day][key] = [total + part for total, part in zip(cell, parts, strict=True)]
+    return {
+        day: {key: [held / capital[day], gain / held, own / held] for key, (held, gain, own) in cells.items()}
+        for day, cells in sums.items()
+    }
+
+
+def expected_attribution(analysis: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the answer of one period: Brinson-Fachler, interaction in selection, linked by Carino's coefficients."""
+    request = read(name)
+    anchor = date.fromisoformat(request["report_end_date"])
+    first = {"MTD": anchor.replace(day=1), "QTD": date(anchor.year, 10, 1)}.get(analysis["period"], date.min)
+    mine, theirs = held_of(request), cells_of(request["benchmark_groups_data"], request["group_by"])
+    days = sorted(day for day in mine if day >= first)
+    returns, benchmark = (
+        {day: sum(w * r for w, r, _ in side[day].values()) for day in days} for side in (mine, theirs)
+    )
+    total, bmk_total = (prod((1 + side[day] for day in days), start=Decimal(1)) for side in (returns, benchmark))
+
+    def coefficient(growth: Decimal, other: Decimal) -> Decimal:
+        return 1 / growth if growth == other else (growth.ln() - other.ln()) / (growth - other)
+
+    whole = coefficient(total, bmk_total)
+    factor = {day: coefficient(1 + returns[day], 1 + benchmark[day]) / whole for day in days}
+    levels: list[dict[tuple[str, ...], list[Decimal]]] = [{} for _ in request["group_by"]]
+    by_currency: dict[str, list[Decimal]] = {}
+    for day in days:
+        local = sum(w * own for w, _, own in theirs[day].values())
+        of_currency = benchmark[day] - local
+        for key, (w, r, _) in mine[day].items():
+            bmk_w, b, _ = theirs[day][key]
+            effects = [(w - bmk_w) * (b - benchmark[day]) * factor[day], w * (r - b) * factor[day]]
+            for depth, level in enumerate(levels, start=1):
+                sums = level.setdefault(key[:depth], [Decimal(0)] * 2)
+                level[key[:depth]] = [total + effect for total, effect in zip(sums, effects, strict=True)]
+        for currency in {key[0] for key in mine[day]} if "currency" in request["group_by"] else ():
+            # Groups of a currency together: weight, local gain, gain of the currency.
+            (w, gain, x), (bmk_w, bmk_gain, bmk_x) = (
+                [
+                    sum(part)
+                    for part in zip(
+                        *((w, w * o, w * (r - o)) for key, (w, r, o) in side[day].items() if key[0] == currency),
+                        strict=True,
+                    )
+                ]
+                for side in (mine, theirs)
+            )
+            parts = (
+                (w - bmk_w) * (bmk_gain / bmk_w - local),
+                gain - w * bmk_gain / bmk_w,
+                (w - bmk_w) * (bmk_x / bmk_w - of_currency),
+                x - w * bmk_x / bmk_w,
+            )
+            linked = by_currency.setdefault(currency, [Decimal(0)] * 4)
+            by_currency[currency] = [total + part * factor[day] for total, part in zip(linked, parts, strict=True)]
+    active = (total - bmk_total) * 100
+    names = ("local_allocation", "local_selection", "currency_allocation", "currency_selection")
+    currencies = [
+        {"currency": currency, "effects": dict(zip(names, (100 * effect for effect in effects), strict=True))}
+        for currency, effects in sorted(by_currency.items())
+    ]
+    return {
+        "levels": [
+            {
+                "dimension": " -> ".join(request["group_by"][:depth]),
+                "groups": [
+                    {
+                        "key": dict(zip(request["group_by"], key, strict=False)),
+                        "allocation": 100 * allocation,
+                        "selection": 100 * selection,
+                        "interaction": Decimal(0),
+                        "total_effect": 100 * (allocation + selection),
+                    }
+                    for key, (allocation, selection) in sorted(level.items())
+                ],
+            }
+            for depth, level in enumerate(levels, start=1)
+        ],
+        "reconciliation": {"total_active_return": active, "sum_of_effects": active, "residual": Decimal(0)},
+        **({"currency_attribution": currencies} if currencies else {}),
+    }
+
+
 def flows_of(name: str) -> list[tuple[int, Decimal]]:
     """Return days since the start and amounts, as the client's pocket sees them."""
     request = read(name)
@@ -295,6 +408,14 @@ def test_a_sector_contributes_the_same_whatever_currency_it_is_valued_in(client:
     # Five positions of some 50,000 USD are rounded to cents.
     assert abs(health["contribution"] - in_eur["contribution"]) < Decimal("1e-5")
     assert in_eur["fx_contribution"] > 1
+
+
+@pytest.mark.parametrize("name", ATTRIBUTION_FILES)
+def test_every_effect_of_the_example_agrees_with_the_spreadsheet(client: FlaskClient, name: str) -> None:
+    results = post(client, name)["results_by_period"]
+    expected = {analysis["period"]: expected_attribution(analysis, name) for analysis in read(name)["analyses"]}
+    assert results.keys() == expected.keys()
+    assert differences(results, expected) == []
 
 
 @pytest.mark.parametrize("name", MWR_FILES)

@@ -27,6 +27,8 @@ KNOWN = {
     "mwr": ("mwr_annualized", 10.0, 1e-6),
     # Two days of 1 %, explained by both positions: 1.01² - 1.
     "contribution": ("results_by_period.ITD.summary.portfolio_contribution", 2.01, 1e-6),
+    # Two days of 1 % against 0.75 %: 1.01² - 1.0075².
+    "attribution": ("results_by_period.ITD.reconciliation.total_active_return", 0.504375, 1e-6),
 }
 
 FAMILIES = sorted(path for path in CASES.glob("*.json") if not path.name.startswith("_"))

@@ -16,6 +16,7 @@ from lotus_performance import __version__
 from lotus_performance.api.errors import PROBLEM_JSON, SERVICE_UNAVAILABLE
 from lotus_performance.api.problems import PROBLEMS, Problem, codes_of
 from lotus_performance.api.wire import EXTENSION, JSON, Services
+from lotus_performance.schemas.attribution import AttributionRequestSchema
 from lotus_performance.schemas.base import RequestSchema
 from lotus_performance.schemas.contribution import ContributionRequestSchema
 from lotus_performance.schemas.fields import MAX_ID_LENGTH, MAX_LABEL_LENGTH, Columns, Distinct, StrictField, limits_of
@@ -153,6 +154,33 @@ CALCULATIONS = (
         "ContributionResponse",
         "contribution_three_days",
     ),
+    Calculation(
+        "attribution",
+        "Attribution",
+        "Calculates why one portfolio returned something else than its benchmark: what other weights did "
+        "(**allocation**), what other returns did (**selection**), and both together (**interaction**), for each group "
+        "and each level of groups, over any number of periods.\n\n"
+        "The benchmark comes by group: weights at the beginning of a day and returns, as **fractions**. The portfolio "
+        "comes by group, too (`mode: by_group`), or as rows of values of itself and of its instruments "
+        "(`by_instrument`), whose labels in `meta` make the groups. Days are put together to buckets of `frequency` "
+        "(weights of the first day, returns compounded), and the effects of the buckets are **linked**:\n\n"
+        "- `carino` (default; `log` is its other name) and `menchero`: the usual choices; they need totals above "
+        "-100 %.\n"
+        "- `symmetric`: ignores the order of buckets as these do, and is defined for any returns.\n"
+        "- `grap`, `frongello`: any returns; depend on the order of buckets.\n"
+        "- `geometric`: effects compound to (1 + R) / (1 + B) - 1; model BF, weights that sum to 1, rollup.\n"
+        "- `none`: plain sums; the residual holds what compounding adds.\n\n"
+        "`compare_linking` tells the totals by all exact methods side by side. What the effects do not explain is "
+        "stated as the **residual**, never spread: with buckets longer than a day it holds what weights did within "
+        "them. `off_benchmark` says which return stands for that of a group that the benchmark has not. Weights that "
+        "do not sum to 1 have a group of their own, `Leverage`. All figures of the answer are **percent**.\n\n"
+        "With `hierarchy_method: rollup` a level is the sum of its groups; `top_down` takes levels as decisions one "
+        "after another. Under `currency_mode: BOTH` with `currency` among the labels, effects of local markets and of "
+        "currencies are told besides.",
+        AttributionRequestSchema,
+        "AttributionResponse",
+        "attribution_four_quarters",
+    ),
 )
 
 
@@ -166,7 +194,7 @@ def build_document(app: Flask) -> dict[str, Any]:
         openapi_version="3.1.0",
         plugins=[plugin],
         info={
-            "summary": "Portfolio performance analytics: time-weighted and money-weighted returns, contribution.",
+            "summary": "Portfolio performance analytics: returns, time- and money-weighted, contribution, attribution.",
             "description": _conventions(shared.limits),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

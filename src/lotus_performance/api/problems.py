@@ -86,6 +86,12 @@ DOMAIN_PROBLEMS: dict[type[PerformanceError], Problem] = {
             "A level of the hierarchy is a label that nothing has, or a group lacks the label of a level.",
             "Use the labels of `meta` or `key`, letter by letter; `errors` names those that are known.",
         ),
+        errors.WeightsNotOneError: (
+            400,
+            "Weights do not sum to 1",
+            "The weights of the benchmark do not sum to 1 on a date.",
+            "Send weights as fractions (0.25 is 25 %), of all groups of the benchmark, cash included.",
+        ),
         errors.LinkingUndefinedError: (
             400,
             "Linking undefined",

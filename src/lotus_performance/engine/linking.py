@@ -61,7 +61,7 @@ RESIDUAL_LIMIT = 1e-13
 DAYS = 2520
 """Ten years of days: in longer histories rounding, and the limit with it, grows in proportion."""
 
-MAX_CELLS = 1 << 25
+MAX_CELLS = 1 << 24
 """Most nodes x periods of one attempt; all attempts together have less than twice as many."""
 
 CHUNK = 1 << 15

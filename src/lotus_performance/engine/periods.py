@@ -117,6 +117,25 @@ class Slice:
         return f"Period {self.window.label} has no row with capital, hence no return, and was left out."
 
 
+def slice_of(dates: DateArray, window: Window) -> Slice:
+    """Return the rows of a window.
+
+    Parameters
+    ----------
+    dates : ndarray of datetime64[D], shape (n,)
+        Dates of the rows, rising.
+    window : Window
+        Requested period.
+
+    Returns
+    -------
+    Slice
+        The window and its rows, which may be none.
+    """
+    first = int(dates.searchsorted(window.start))
+    return Slice(window, first, max(first, int(dates.searchsorted(window.end, side="right"))))
+
+
 def slice_rows(
     dates: DateArray, windows: Sequence[Window], sent: DateArray | None = None, since: str = ""
 ) -> list[Slice]:
@@ -143,10 +162,7 @@ def slice_rows(
     NoResolvedPeriodError
         No window holds a row.
     """
-    slices = []
-    for window in windows:
-        first = int(dates.searchsorted(window.start))
-        slices.append(Slice(window, first, max(first, int(dates.searchsorted(window.end, side="right")))))
+    slices = [slice_of(dates, window) for window in windows]
     if all(each.is_empty for each in slices):
         asked = ", ".join(f"{window.label} ({_dates(window)})" for window in windows)
         sent = dates if sent is None else sent

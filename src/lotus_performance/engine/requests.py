@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from lotus_performance.engine.attribution import Method
 from lotus_performance.engine.contribution import Smoothing, WeightingScheme
 from lotus_performance.engine.day_count import Annualization
 from lotus_performance.engine.exact import ExactFlows, ExactRows
@@ -13,6 +14,7 @@ from lotus_performance.engine.mwr import CashFlows, MwrMethod
 from lotus_performance.engine.periods import Analysis
 from lotus_performance.engine.policies import DataPolicy
 from lotus_performance.engine.returns import Basis
+from lotus_performance.engine.segments import Observations
 from lotus_performance.engine.series import DailyValues, Day
 
 
@@ -113,6 +115,31 @@ class ContributionRequest(Request):
     with_timeseries: bool = False
     with_position_timeseries: bool = False
     spreads_residual: bool = False
+    currency: str | None = None
+
+
+@dataclass(frozen=True)
+class ValuedPortfolio:
+    """A portfolio by its own values and flows and those of its instruments."""
+
+    values: DailyValues
+    instruments: Holdings
+    basis: Basis
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttributionRequest(Request):
+    """Attribution of the difference between one portfolio, by group or by instrument, and its benchmark."""
+
+    portfolio: Observations | ValuedPortfolio
+    benchmark: Observations
+    analyses: tuple[Analysis, ...]
+    names: tuple[str, ...]
+    anchor: Day
+    method: Method
+    rates: DatedValues | None = None
+    hedges: DatedValues | None = None
+    policy: DataPolicy | None = None
     currency: str | None = None
 
 

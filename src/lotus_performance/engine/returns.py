@@ -171,13 +171,9 @@ def day_returns(values: DailyValues, basis: Basis, *, begins: IntArray | None = 
     >>> day_returns(day, Basis.NET).returns.tolist()
     [0.0]
     """
+    gain, capital, is_idle = gains(values, basis)
+    has_capital = capital != 0.0
     with np.errstate(over="ignore", invalid="ignore"):
-        capital = _sum_without_noise(CAPITAL_EPSILON, values.begin_mv, values.bod_cf)
-        has_capital = capital != 0.0
-        is_idle = ~has_capital & (_sum_without_noise(ROUNDING_EPSILON, values.end_mv, -values.eod_cf) == 0.0)
-        charged = np.where(is_idle, 0.0, values.mgmt_fees) if basis is Basis.NET else np.zeros(len(values))
-        left = _sum_without_noise(ROUNDING_EPSILON, values.end_mv, -values.eod_cf, charged)
-        gain = left - capital
         returns = np.where(is_idle, 0.0, np.nan)
         np.divide(gain, np.abs(capital), out=returns, where=has_capital)
     # What is beyond any number is refused where it is linked: a day that no window asks for harms none.
@@ -188,6 +184,33 @@ def day_returns(values: DailyValues, basis: Basis, *, begins: IntArray | None = 
         first = begins[begins < len(values)]
         arrived[first] = values.bod_cf[first] != 0.0
     return DayReturns(gain, capital, returns, has_capital & arrived)
+
+
+def gains(values: DailyValues, basis: Basis) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Return the gain of each day and the capital at work.
+
+    Parameters
+    ----------
+    values : DailyValues
+        Values and flows, n rows.
+    basis : Basis
+        NET adds the (negative) management fees to the gain.
+
+    Returns
+    -------
+    gain, capital : ndarray of float64, shape (n,)
+        Gain, and capital, negative for a short day and 0 where there is none.
+    is_idle : ndarray of bool, shape (n,)
+        Days with neither capital nor gain; fees on them are ignored.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        capital = _sum_without_noise(CAPITAL_EPSILON, values.begin_mv, values.bod_cf)
+        is_idle = capital == 0.0
+        if is_idle.any():
+            is_idle &= _sum_without_noise(ROUNDING_EPSILON, values.end_mv, -values.eod_cf) == 0.0
+        charged = np.where(is_idle, 0.0, values.mgmt_fees) if basis is Basis.NET else np.zeros(len(values))
+        left = _sum_without_noise(ROUNDING_EPSILON, values.end_mv, -values.eod_cf, charged)
+        return left - capital, capital, is_idle
 
 
 def on_average_capital(days: DayReturns, values: DailyValues) -> DayReturns:

@@ -7,12 +7,15 @@ from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
+import orjson
 from marshmallow import ValidationError, missing
 
 from lotus_performance.engine.fx import CurrencyMode
 from lotus_performance.engine.holdings import CURRENCY, Holdings
 from lotus_performance.engine.holdings import stack as stack_holdings
+from lotus_performance.engine.segments import Observations, refuse_repeats
 from lotus_performance.engine.series import IntArray, date_texts
+from lotus_performance.errors import Fault, UnknownHierarchyKeyError
 from lotus_performance.schemas.faults import Message, placed_messages, unreported
 from lotus_performance.schemas.fields import (
     Columns,
@@ -253,3 +256,63 @@ def refuse_labels(place: str, stack: Stack, used: Sequence[str], mode: CurrencyM
     if faults:
         beyond = {"_schema": [unreported(n_faults - limits.max_errors)]} if n_faults > limits.max_errors else {}
         raise ValidationError({place: {**faults, **beyond}})
+
+
+def refuse_keys(place: str, stack: Stack, names: Sequence[str], limits: Limits) -> None:
+    """Refuse values of group keys in use that are no text."""
+    faults: dict[int, Any] = {}
+    n_faults = 0
+    text = Text()
+    for i, key in enumerate(stack.members["key"]):
+        for name in names:
+            fault = text.fault(key[name]) if name in key else None
+            if fault:
+                n_faults += 1
+                if n_faults <= limits.max_errors:
+                    faults.setdefault(i, {"key": {}})["key"][name] = [fault]
+    if faults:
+        beyond = {"_schema": [unreported(n_faults - limits.max_errors)]} if n_faults > limits.max_errors else {}
+        raise ValidationError({place: {**faults, **beyond}})
+
+
+def observations_of(stack: Stack, place: str, names: Sequence[str]) -> Observations:
+    """Return groups as engine types, with `names` as their keys; own-currency returns are NaN where they are absent."""
+    faults = [
+        Fault((place, i, "key"), f"has no member {name!r}, which group_by names")
+        for i, key in enumerate(stack.members["key"])
+        for name in names
+        if name not in key
+    ]
+    if faults:
+        raise UnknownHierarchyKeyError("A group lacks a label by which segments are made.", faults=faults)
+    n_rows = stack.n_rows
+    observations = Observations(
+        keys=tuple(tuple(key[name] for name in names) for key in stack.members["key"]),
+        places=tuple((place, i, "observations") for i in range(len(n_rows))),
+        group=np.repeat(np.arange(len(n_rows)), n_rows),
+        row=np.arange(n_rows.sum()) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows),
+        date=stack.columns["date"],
+        weight=stack.columns["weight_bop"],
+        returns=stack.columns["return_base"],
+        local=stack.columns["return_local"],
+        fx=stack.columns["return_fx"],
+    )
+    refuse_repeats(observations)
+    return observations
+
+
+def canonical_groups(stack: Stack, observations: Observations) -> list[dict[str, Any]]:
+    """Return groups for the canonical request, in order of their keys, their rows as columns in date order."""
+    keys = [orjson.dumps(key, option=orjson.OPT_SORT_KEYS) for key in stack.members["key"]]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    by_group = np.lexsort((observations.date, observations.group))
+    edges = np.concatenate(([0], np.cumsum(stack.n_rows))).tolist()
+    dates = date_texts(observations.date[by_group])
+    numbers = {name: column[by_group] for name, column in stack.columns.items() if name != "date"}
+    groups = []
+    for i in order:
+        rows = slice(edges[i], edges[i + 1])
+        columns: dict[str, Any] = {name: column[rows] for name, column in numbers.items()}
+        columns = {name: column for name, column in columns.items() if not np.isnan(column).all()}
+        groups.append({"key": stack.members["key"][i], "observations": {"date": dates[rows], **columns}})
+    return groups

@@ -42,6 +42,7 @@ WARNINGS = {
     "short_period_annualised": "A rate per year extrapolates fewer than 365 days.",
     "start_from_first_flow": "No measuring period was sent; the first flow's day was taken as its start.",
     "fx_missing_base_only": "Returns in two currencies were asked for without rates.",
+    "one_sided_date": "A date of the portfolio or of its benchmark alone, on which nothing moved, was left out.",
     "calendar_unavailable": "The trading calendar is not at hand; Monday to Friday were counted.",
     "no_effect": "Optional members were sent that change nothing in this answer.",
 }
@@ -515,6 +516,135 @@ _CONTRIBUTION = _result(
     ),
 )
 
+_EFFECTS = {
+    "allocation": _number("percent", "Effect of other weights than the benchmark's."),
+    "selection": _number("percent", "Effect of other returns than the benchmark's, gains without capital included."),
+    "interaction": _number("percent", "Effect of both together, where it stands alone."),
+}
+
+_EFFECT_TOTALS = _record(
+    "Effects of all groups.",
+    {**_EFFECTS, "total_effect": _number("percent", "All together; under geometric linking (1 + A)(1 + S) - 1.")},
+)
+
+_SEGMENT_KEY = {
+    "type": "object",
+    "description": "Group at this level and at those above, by label: `Unclassified` without the label, `Leverage` "
+    "for weights that do not sum to those of the benchmark.",
+    "additionalProperties": {"type": "string"},
+    "minProperties": 1,
+}
+
+_ATTRIBUTION_LEVEL = _record(
+    "One level of the hierarchy; top-down, the groups of one parent.",
+    {
+        "dimension": _text("Labels by which the level groups, joined by ` -> `."),
+        "groups": _list(
+            _record(
+                "Linked effects of a group.",
+                {"key": _SEGMENT_KEY, **_EFFECTS},
+                {
+                    "total_effect": _number(
+                        "percent", "Sum of its effects; left out under geometric linking, where they do not add up."
+                    )
+                },
+            ),
+            "Groups in order of their keys.",
+        ),
+        "totals": _ref("EffectTotals"),
+    },
+    {
+        "parent_key": {
+            "type": "object",
+            "description": "Parent of these groups, by label; top-down, below the first level.",
+            "additionalProperties": {"type": "string"},
+            "minProperties": 1,
+        }
+    },
+)
+
+_CURRENCY_EFFECTS = {
+    "local_allocation": _number("percent", "Effect of other weights, by returns in the currencies themselves."),
+    "local_selection": _number("percent", "Effect of other returns in the currency itself."),
+    "currency_allocation": _number("percent", "Effect of other weights, by what the currencies themselves earned."),
+    "currency_selection": _number("percent", "Effect of another return of the currency, by hedges for example."),
+    "total_effect": _number("percent", "Sum of the four."),
+}
+
+_PERIOD_ATTRIBUTION = _record(
+    "Attribution of one period.",
+    {
+        "levels": _list(_ref("AttributionLevel"), "Levels from the top."),
+        "reconciliation": _record(
+            "Effects against the return that they explain.",
+            {
+                "total_active_return": _number(
+                    "percent",
+                    "Return of the portfolio less that of the benchmark, of days compounded; geometric: the "
+                    "quotient of the growths less 1.",
+                ),
+                "sum_of_effects": _number("percent", "Sum of the totals."),
+                "residual": _number("percent", "What the effects leave unexplained: the first less the second."),
+            },
+        ),
+    },
+    {
+        "currency_attribution": _list(
+            _record(
+                "A currency.",
+                {
+                    "currency": _text("Code of the currency, or `Leverage`."),
+                    "weight_portfolio_avg": _number("percent", "Average weight over the buckets of the period."),
+                    "weight_benchmark_avg": _number("percent", "The same of the benchmark."),
+                    "effects": _record("Its effects.", _CURRENCY_EFFECTS),
+                },
+            ),
+            "Under `currency_mode: BOTH` with `currency` in `group_by`.",
+        ),
+        "currency_attribution_totals": _record(
+            "All currencies together.",
+            {
+                "effects": _record("Sums of the effects.", _CURRENCY_EFFECTS),
+                "reconciliation_residual_bp": _number("basis points", "Active return less the sum of the effects."),
+            },
+        ),
+        "linking_comparison": {
+            "type": "object",
+            "description": "Totals by each exact linking that is defined for the returns, if asked for.",
+            "additionalProperties": _ref("EffectTotals"),
+        },
+        "linking_spread": {
+            **_record("Largest less smallest of each effect among them.", {}, _EFFECT_TOTALS["properties"]),
+        },
+    },
+)
+
+_ATTRIBUTION = _result(
+    "Why one portfolio returned something else than its benchmark.",
+    {
+        "results_by_period": {
+            "type": "object",
+            "description": "One entry for each period that has days of both sides, by its label.",
+            "additionalProperties": _ref("PeriodAttribution"),
+            "minProperties": 1,
+        }
+    },
+    {},
+    _audit(
+        {
+            "portfolio_rows": "Rows of the portfolio, or of its groups, sent.",
+            "benchmark_rows": "Rows of the benchmark's groups sent.",
+            "segments": "Different groups of the last level.",
+            "periods": "Periods that are answered.",
+        },
+        {
+            "sum_of_parts_vs_total_bp": _number(
+                "basis points", "Sum of the effects less the active return, of the period where it is largest."
+            )
+        },
+    ),
+)
+
 _FAULT = _record(
     "One member of the request at fault.",
     {
@@ -586,6 +716,10 @@ COMPONENTS: dict[str, JsonSchema] = {
     "HierarchyContribution": _HIERARCHY_CONTRIBUTION,
     "PositionContribution": _POSITION,
     "ContributionLevel": _LEVEL,
+    "AttributionResponse": _ATTRIBUTION,
+    "PeriodAttribution": _PERIOD_ATTRIBUTION,
+    "AttributionLevel": _ATTRIBUTION_LEVEL,
+    "EffectTotals": _EFFECT_TOTALS,
     "Meta": _META,
     "Diagnostics": _DIAGNOSTICS,
     "Warning": _WARNING,

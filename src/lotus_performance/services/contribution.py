@@ -20,7 +20,7 @@ from lotus_performance.engine.holdings import CURRENCY, HoldingCurrencies, Holdi
 from lotus_performance.engine.notices import Notice
 from lotus_performance.engine.periods import resolve_windows, rows_of
 from lotus_performance.engine.policies import AppliedPolicy, DataPolicy, apply_policy
-from lotus_performance.engine.requests import ContributionRequest
+from lotus_performance.engine.requests import AttributionRequest, ContributionRequest
 from lotus_performance.engine.series import BoolArray, FloatArray, date_bytes, date_texts
 from lotus_performance.services.figures import Rounding, cell_texts, figures_of, without_missing
 from lotus_performance.services.policies import Tested, policy_effect
@@ -91,7 +91,9 @@ def calculate_contribution(request: ContributionRequest) -> Result:
     )
 
 
-def holding_currencies(request: ContributionRequest) -> tuple[HoldingCurrencies | None, list[Notice]]:
+def holding_currencies(
+    request: ContributionRequest | AttributionRequest,
+) -> tuple[HoldingCurrencies | None, list[Notice]]:
     """Return how holdings are converted into the portfolio's currency, None where they are not."""
     if request.currency_mode is CurrencyMode.BASE_ONLY:
         return None, []

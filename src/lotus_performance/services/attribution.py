@@ -1,0 +1,291 @@
+"""The answer to an attribution."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from lotus_performance.engine.attribution import (
+    CurrencyAttribution,
+    EffectTotals,
+    LevelEffects,
+    PeriodAttribution,
+    Portfolio,
+    attribution,
+    of_groups,
+    of_instruments,
+)
+from lotus_performance.engine.fx import CurrencyMode
+from lotus_performance.engine.hierarchy import UNCLASSIFIED
+from lotus_performance.engine.holdings import CURRENCY, HoldingCurrencies, Holdings
+from lotus_performance.engine.linking import Linking
+from lotus_performance.engine.notices import Notice, order_note, value_notices
+from lotus_performance.engine.periods import Window, resolve_windows, rows_of, slice_of
+from lotus_performance.engine.policies import AppliedPolicy, DataPolicy, apply_policy
+from lotus_performance.engine.requests import AttributionRequest, ValuedPortfolio
+from lotus_performance.engine.returns import Basis, day_returns
+from lotus_performance.engine.segments import INSTRUMENT, Key, Observations
+from lotus_performance.engine.series import BoolArray
+from lotus_performance.errors import Fault, UnknownHierarchyKeyError
+from lotus_performance.services.contribution import holding_currencies, idle_currencies
+from lotus_performance.services.figures import Rounding, figures_of, without_missing
+from lotus_performance.services.policies import Tested, policy_effect
+from lotus_performance.services.result import Result, shared_diagnostics, shared_meta
+
+BASIS_POINTS = 1e4
+PATH = " -> "
+"""Between the names of the levels that make a dimension."""
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The portfolio's side of a request, in engine types, and what is to be said about it."""
+
+    portfolio: Portfolio
+    keys: list[Key]
+    windows: list[Window]
+    n_rows: int
+    is_in_one_currency: bool = False
+    notes: Sequence[str] = ()
+    notices: Sequence[Notice] = ()
+    no_effect: Sequence[str] = ()
+    policy: Mapping[str, Any] = field(default_factory=dict)
+
+
+def calculate_attribution(request: AttributionRequest) -> Result:
+    """Calculate why one portfolio returned something else than its benchmark."""
+    shape = _Shape(request)
+    if isinstance(request.portfolio, ValuedPortfolio):
+        side = _instruments(request, request.portfolio, shape.rounding)
+    else:
+        side = _groups(request, request.portfolio)
+    request = replace(request, no_effect=(*request.no_effect, *side.no_effect))
+    is_told_by_currency = (
+        CURRENCY in request.names
+        and request.currency_mode is CurrencyMode.BOTH
+        and not side.is_in_one_currency
+        and request.method.linking is not Linking.GEOMETRIC
+    )
+    result = attribution(
+        side.portfolio,
+        request.benchmark,
+        side.keys,
+        request.names,
+        side.windows,
+        request.method,
+        is_local=request.currency_mode is CurrencyMode.LOCAL_ONLY,
+        with_currencies=is_told_by_currency,
+        fail_fast=request.fail_fast,
+    )
+    first = min(period.slice.first for period in result.periods)
+    windows = side.windows
+    start, end = min(window.start for window in windows), max(window.end for window in windows)
+    return Result(
+        figures={"results_by_period": {p.slice.window.label: shape.period(p) for p in result.periods}},
+        meta=shared_meta(request, [window.label for window in windows], start, end),
+        diagnostics={
+            **shared_diagnostics(
+                request,
+                result.dates[first],
+                [*side.notes, *result.notes, *_geometric_note(request)],
+                [*side.notices, *result.notices],
+                result.n_idle_days,
+                result.n_reset_days,
+            ),
+            **side.policy,
+        },
+        audit={
+            "counts": {
+                "portfolio_rows": side.n_rows,
+                "benchmark_rows": len(request.benchmark.date),
+                "segments": result.n_segments,
+                "periods": len(result.periods),
+            },
+            "sum_of_parts_vs_total_bp": shape.basis_points(-max((p.residual for p in result.periods), key=abs)),
+        },
+    )
+
+
+def _groups(request: AttributionRequest, groups: Observations) -> _Side:
+    """Return the portfolio as the sum of groups."""
+    is_local = request.currency_mode is CurrencyMode.LOCAL_ONLY
+    keys = sorted({*groups.keys, *request.benchmark.keys})
+    return _Side(
+        portfolio=of_groups(groups, keys, is_local=is_local),
+        keys=keys,
+        windows=resolve_windows(request.analyses, request.anchor, groups.dates[0]),
+        n_rows=len(groups.date),
+    )
+
+
+def _instruments(request: AttributionRequest, sent: ValuedPortfolio, rounding: Rounding) -> _Side:
+    """Return the portfolio as the sum of instruments."""
+    policy = request.policy or DataPolicy()
+    applied = apply_policy(sent.values, policy, request.portfolio_id, sent.instruments)
+    values, instruments = applied.values, applied.holdings or sent.instruments
+    currencies, notices = holding_currencies(request)
+    own = _keys_of(request, instruments, currencies)
+    keys = sorted({*own, *request.benchmark.keys})
+    position = {key: i for i, key in enumerate(keys)}
+    segment = np.array([position[key] for key in own], dtype=np.int64)
+    windows = resolve_windows(request.analyses, request.anchor, values.perf_date[0])
+    is_requested = rows_of([slice_of(values.perf_date, window) for window in windows], len(values))
+    portfolio = of_instruments(
+        values, instruments, segment, len(keys), sent.basis, currencies, is_requested, fail_fast=request.fail_fast
+    )
+    days = portfolio.days
+    return _Side(
+        portfolio=portfolio,
+        keys=keys,
+        windows=windows,
+        n_rows=len(values),
+        is_in_one_currency=currencies is None,
+        notes=[*order_note(values.is_reordered or instruments.is_reordered), *applied.notes],
+        notices=[*notices, *([] if days is None else value_notices(values, days, is_requested))],
+        # By currency, rates are told of even where nothing is converted by them.
+        no_effect=[] if CURRENCY in request.names else idle_currencies(currencies, instruments),
+        policy=policy_effect(
+            applied, policy.outliers, _tested(sent.basis, applied, instruments, is_requested), rounding
+        ),
+    )
+
+
+def _keys_of(request: AttributionRequest, instruments: Holdings, currencies: HoldingCurrencies | None) -> list[Key]:
+    """Return the segment of each instrument; what lacks a label is unclassified, or in the portfolio's currency."""
+    known = set().union(*instruments.labels) | {INSTRUMENT} | ({CURRENCY} if currencies else set())
+    unknown = [(i, name) for i, name in enumerate(request.names) if name not in known]
+    if unknown:
+        raise UnknownHierarchyKeyError(
+            "A level of group_by is a label that no instrument has.",
+            faults=[
+                Fault(
+                    ("group_by", i), f"no instrument has the label {name!r}; known are {', '.join(sorted(known)[:20])}"
+                )
+                for i, name in unknown
+            ],
+        )
+    absent = dict.fromkeys(request.names, UNCLASSIFIED)
+    if currencies:
+        absent[CURRENCY] = currencies.report_ccy
+    return [
+        tuple(identity if name == INSTRUMENT else labels.get(name, absent[name]) for name in request.names)
+        for identity, labels in zip(instruments.ids, instruments.labels, strict=True)
+    ]
+
+
+def _tested(basis: Basis, applied: AppliedPolicy, instruments: Holdings, is_requested: BoolArray) -> Iterator[Tested]:
+    """Yield the portfolio and each instrument with the days on which an outlier is told."""
+    values = applied.values
+    yield Tested(values.perf_date, day_returns(values, basis).returns, is_requested & ~applied.is_ignored)
+    stacked = instruments.values
+    returns = day_returns(stacked, basis, begins=instruments.first[:-1]).returns
+    day = np.minimum(values.perf_date.searchsorted(stacked.perf_date), len(values) - 1)
+    is_told = is_requested[day] & ~applied.is_ignored_holding
+    edges = instruments.first.tolist()
+    for name, first, stop in zip(instruments.ids, edges[:-1], edges[1:], strict=True):
+        yield Tested(stacked.perf_date[first:stop], returns[first:stop], is_told[first:stop], name)
+
+
+def _geometric_note(request: AttributionRequest) -> list[str]:
+    is_asked = CURRENCY in request.names and request.currency_mode is CurrencyMode.BOTH
+    if request.method.linking is not Linking.GEOMETRIC or not is_asked:
+        return []
+    return ["Effects by currency are arithmetic; under geometric linking they are not told."]
+
+
+class _Shape:
+    """Turns figures of the engine into members of the wire."""
+
+    def __init__(self, request: AttributionRequest) -> None:
+        self.request = request
+        self.rounding = Rounding(request.rounding_precision)
+        self.is_geometric = request.method.linking is Linking.GEOMETRIC
+
+    def basis_points(self, fraction: float) -> float:
+        """Return a fraction in basis points, rounded."""
+        return float(self.rounding.money(np.array([fraction * BASIS_POINTS]))[0])
+
+    def period(self, period: PeriodAttribution) -> dict[str, Any]:
+        """Return one entry of `results_by_period`."""
+        percent = self.rounding.one_percent
+        shaped: dict[str, Any] = {
+            "levels": [self._level(level) for level in period.levels],
+            "reconciliation": {
+                "total_active_return": percent(period.active_return),
+                "sum_of_effects": percent(period.sum_of_effects),
+                "residual": percent(period.residual),
+            },
+        }
+        if period.currencies is not None:
+            shaped |= self._currencies(period, period.currencies)
+        if period.comparison is not None:
+            by_linking = period.comparison
+            shaped["linking_comparison"] = {each.value: self._totals(totals) for each, totals in by_linking.items()}
+            shaped["linking_spread"] = self._spread(list(period.comparison.values()))
+        return shaped
+
+    def _level(self, level: LevelEffects) -> dict[str, Any]:
+        percent = self.rounding.percent
+        columns: dict[str, Any] = {
+            "key": [dict(zip(level.names, key, strict=True)) for key in level.keys],
+            "allocation": percent(level.allocation),
+            "selection": percent(level.selection),
+            "interaction": percent(level.interaction),
+        }
+        if not self.is_geometric:
+            columns["total_effect"] = percent(level.allocation + level.selection + level.interaction)
+        parent = None if level.parent is None else dict(zip(level.names, level.parent, strict=False))
+        return without_missing(
+            {
+                "dimension": PATH.join(level.names),
+                "parent_key": parent,
+                "groups": figures_of(columns),
+                "totals": self._totals(level.totals),
+            }
+        )
+
+    def _totals(self, totals: EffectTotals) -> dict[str, float]:
+        percent = self.rounding.one_percent
+        return {
+            "allocation": percent(totals.allocation),
+            "selection": percent(totals.selection),
+            "interaction": percent(totals.interaction),
+            "total_effect": percent(totals.total),
+        }
+
+    def _spread(self, totals: Sequence[EffectTotals]) -> dict[str, float]:
+        columns = {
+            "allocation": [each.allocation for each in totals],
+            "selection": [each.selection for each in totals],
+            "interaction": [each.interaction for each in totals],
+            "total_effect": [each.total for each in totals],
+        }
+        return {name: self.rounding.one_percent(max(column) - min(column)) for name, column in columns.items()}
+
+    def _currencies(self, period: PeriodAttribution, parts: CurrencyAttribution) -> dict[str, Any]:
+        percent = self.rounding.percent
+        effects = {
+            "local_allocation": parts.local_allocation,
+            "local_selection": parts.local_selection,
+            "currency_allocation": parts.currency_allocation,
+            "currency_selection": parts.currency_selection,
+            "total_effect": parts.total,
+        }
+        rows = figures_of(
+            {
+                "currency": parts.names,
+                "weight_portfolio_avg": percent(parts.weight),
+                "weight_benchmark_avg": percent(parts.bmk_weight),
+                "effects": figures_of({name: percent(column) for name, column in effects.items()}),
+            }
+        )
+        totals = {name: self.rounding.one_percent(float(column.sum())) for name, column in effects.items()}
+        residual = period.active_return - float(parts.total.sum())
+        return {
+            "currency_attribution": rows,
+            "currency_attribution_totals": {
+                "effects": totals,
+                "reconciliation_residual_bp": self.basis_points(residual),
+            },
+        }
