@@ -10,7 +10,7 @@ from flask import Flask
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from groups import Side, days, effects_of, key_of, leaf_effects, period_of, window
+from groups import Side, days, effects_of, key_of, leaf_effects, observations, period_of, window
 from lotus_performance.engine.attribution import Method, PeriodAttribution, attribution, of_instruments
 from lotus_performance.engine.brinson import LEVERAGE, Interaction, Model, OffBenchmark
 from lotus_performance.engine.linking import EXACT_METHODS, Linking, link_factors
@@ -26,6 +26,12 @@ ALWAYS_DEFINED = [Linking.GRAP, Linking.FRONGELLO, Linking.SYMMETRIC]
 ADDITIVE = [Linking.NONE, Linking.LOG, *EXACT_METHODS]
 ALL = {"model": list(Model), "interaction": list(Interaction), "off_benchmark": list(OffBenchmark)}
 
+NAMED: dict[str, Any] = {"names": ["currency", "sector"]}
+
+FEWER = settings(max_examples=settings().max_examples // 2)
+FEW = settings(max_examples=settings().max_examples // 8)
+"""Of the profile's, for what is tested in many variants or takes long."""
+
 KEYS: list[Key] = [("Eq", "Tech"), ("Eq", "Bank"), ("Bd", "Gov"), ("Bd", "Corp"), ("Cash", "USD")]
 Sides = tuple[Side, Side]
 
@@ -39,14 +45,13 @@ methods = st.fixed_dictionaries({name: st.sampled_from(values) for name, values 
 def some_sides(
     draw: st.DrawFn,
     returns: st.SearchStrategy[float] = single,
-    n_days: st.SearchStrategy[int] = st.integers(1, 6),  # noqa: B008
     *,
     levered: bool = True,
     complete: bool = False,
     weights: st.SearchStrategy[float] = weight,
 ) -> Sides:
     """Draw a portfolio and a benchmark whose weights sum to 1; groups may be missing now and then on either side."""
-    n = draw(n_days)
+    n = draw(st.integers(1, 6))
     n_groups = draw(st.integers(1, len(KEYS)))
     keys = draw(st.permutations(KEYS))[:n_groups]
     return (
@@ -116,7 +121,7 @@ def assert_same(
 
 @pytest.mark.parametrize("linking", ADDITIVE)
 @given(sides=some_sides(), options=methods)
-@settings(max_examples=100)
+@FEWER
 def test_effects_sum_to_the_active_return(linking: Linking, sides: Sides, options: dict[str, Any]) -> None:
     period = attributed(sides, linking=linking, **options)
     active = compounded(returns_of(sides[0])) - compounded(returns_of(sides[1]))
@@ -133,7 +138,7 @@ def test_effects_sum_to_the_active_return(linking: Linking, sides: Sides, option
 
 @pytest.mark.parametrize("linking", ADDITIVE)
 @given(sides=some_sides(), options=methods)
-@settings(max_examples=100)
+@FEWER
 def test_the_engine_is_the_formula(linking: Linking, sides: Sides, options: dict[str, Any]) -> None:
     """Each effect of each group, day by day in plain loops from methodology 6."""
     portfolio, benchmark = sides
@@ -189,9 +194,6 @@ def test_a_portfolio_that_is_its_benchmark_has_no_effects(sides: Sides, options:
     assert geometric.sum_of_effects == pytest.approx(0.0, abs=1e-15)
 
 
-NAMED: dict[str, Any] = {"names": ["currency", "sector"]}
-
-
 # ------------------------------------------------------------------ groups
 
 
@@ -214,7 +216,7 @@ def test_the_order_of_groups_changes_nothing(sides: Sides, data: st.DataObject) 
 
 @pytest.mark.parametrize("linking", EXACT_METHODS)
 @given(sides=some_sides(), options=methods, share=st.floats(-1.0, 2.0))
-@settings(max_examples=50)
+@FEWER
 def test_a_group_split_into_two_of_equal_returns_is_the_sum_of_both(
     linking: Linking, sides: Sides, options: dict[str, Any], share: float
 ) -> None:
@@ -273,7 +275,7 @@ def test_effects_ignore_the_order_of_periods(
 
 
 @given(sides=some_sides(), options=methods)
-@settings(max_examples=30)
+@FEW
 def test_symmetric_is_the_mean_over_all_orders(sides: Sides, options: dict[str, Any]) -> None:
     """Up to 720 orders of six periods; in each, what lies before grows with the portfolio, what follows with the
     benchmark."""
@@ -297,7 +299,7 @@ def test_symmetric_is_the_mean_over_all_orders(sides: Sides, options: dict[str, 
 
 @pytest.mark.parametrize("linking", EXACT_METHODS)
 @given(sides=some_sides(st.floats(-4.0, 2.0) | st.sampled_from([-1.0, -2.0])), options=methods)
-@settings(max_examples=50)
+@FEWER
 def test_a_segment_may_lose_more_than_everything(linking: Linking, sides: Sides, options: dict[str, Any]) -> None:
     """What a method needs is the totals alone."""
     if linking not in ALWAYS_DEFINED:
@@ -402,7 +404,7 @@ def portfolios(draw: st.DrawFn) -> tuple[dict[str, list[Any]], dict[str, Key], l
 
 @pytest.mark.parametrize("frequency", [Frequency.DAILY, Frequency.MONTHLY])
 @given(case=portfolios(), linking=st.sampled_from(EXACT_METHODS), options=methods)
-@settings(max_examples=50)
+@FEWER
 def test_instruments_are_the_groups_of_the_same_gains(
     frequency: Frequency, case: Any, linking: Linking, options: dict[str, Any]
 ) -> None:
@@ -434,8 +436,6 @@ def by_instrument(
     dates: list[str],
     method: Method,
 ) -> PeriodAttribution:
-    from groups import observations
-
     instruments, values = holdings_of(rows), values_of(portfolio)
     theirs = observations(benchmark, dates)
     keys = sorted({*labels.values(), *theirs.keys})
@@ -450,7 +450,7 @@ def by_instrument(
 
 
 @given(sides=some_sides(), data=st.data())
-@settings(max_examples=50)
+@FEWER
 def test_rows_or_columns_in_any_order_are_one_request(app: Flask, sides: Sides, data: st.DataObject) -> None:
     def groups(side: Side, *, shuffled: bool) -> list[Any]:
         made = []

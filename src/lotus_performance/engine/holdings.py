@@ -346,7 +346,8 @@ def _positions(dates: DateArray, wanted: DateArray) -> IntArray:
     # By looking up each day of the span: a tenth of the time of a search.
     table = np.zeros(days[-1] + 1, dtype=np.int64)
     table[days] = np.arange(len(days))
-    position: IntArray = table[np.clip(wanted.astype(np.int64) - dates[0].astype(np.int64), 0, days[-1])]
+    day = wanted.view(np.int64) - dates[0].astype(np.int64)
+    position: IntArray = table[np.clip(day, 0, days[-1], out=day)]
     return position
 
 

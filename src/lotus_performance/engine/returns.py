@@ -208,7 +208,9 @@ def gains(values: DailyValues, basis: Basis) -> tuple[FloatArray, FloatArray, Bo
         is_idle = capital == 0.0
         if is_idle.any():
             is_idle &= _sum_without_noise(ROUNDING_EPSILON, values.end_mv, -values.eod_cf) == 0.0
-        charged = np.where(is_idle, 0.0, values.mgmt_fees) if basis is Basis.NET else np.zeros(len(values))
+        charged = values.mgmt_fees if basis is Basis.NET else np.zeros(len(values))
+        if is_idle.any():
+            charged = np.where(is_idle, 0.0, charged)
         left = _sum_without_noise(ROUNDING_EPSILON, values.end_mv, -values.eod_cf, charged)
         return left - capital, capital, is_idle
 
@@ -274,11 +276,17 @@ def refuse_undefined_days(values: DailyValues, days: DayReturns, is_requested: B
 
 def _sum_without_noise(epsilon: float, *parts: FloatArray) -> FloatArray:
     """Return a sum, 0 where it is no more than what rounding leaves of parts that cancel."""
-    total, largest = parts[0].copy(), np.abs(parts[0])
-    for part in parts[1:]:
-        total += part
-        np.maximum(largest, np.abs(part), out=largest)
-    total[np.abs(total) <= epsilon * largest] = 0.0
+    first, *others = parts
+    # Mostly there are no flows and fees, and nothing that could cancel.
+    others = [part for part in others if part.any()]
+    total = first + 0.0
+    if others:
+        largest = np.abs(first)
+        for part in others:
+            total += part
+            np.maximum(largest, np.abs(part), out=largest)
+        largest *= epsilon
+        total[np.abs(total) <= largest] = 0.0
     return total
 
 

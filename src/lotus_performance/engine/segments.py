@@ -202,7 +202,7 @@ class Observations:
         segment = np.array([position[key] for key in self.keys], dtype=np.int64)[self.group]
         day = np.minimum(dates.searchsorted(self.date), len(dates) - 1)
         rows = np.flatnonzero(dates[day] == self.date)
-        rows = rows[np.lexsort((segment[rows], day[rows]))]
+        rows = rows[np.argsort(day[rows] * len(keys) + segment[rows], kind="stable")]
         return Cells(
             time=day[rows],
             segment=segment[rows],
@@ -282,7 +282,8 @@ def held(
     key = panel.date * n_segments + segment[panel.holdings.of_row]
     cell, position = _distinct(key, panel.n_dates * n_segments)
     weight = net_weights(position, capital, len(cell))
-    from_local, from_fx = (sums(position, figures, len(cell)) for figures in (local, fx))
+    from_local = sums(position, local, len(cell))
+    from_fx = sums(position, fx, len(cell)) if fx.any() else np.zeros(len(cell))
     has_capital = weight != 0.0
     returns, own = np.zeros(len(cell)), np.zeros(len(cell))
     np.divide(from_local + from_fx, weight, out=returns, where=has_capital)
@@ -391,15 +392,13 @@ def joined(portfolio: Cells, benchmark: Cells, n_times: int, n_segments: int) ->
         Every cell that at least one side has.
     """
     keys = [side.time * n_segments + side.segment for side in (portfolio, benchmark)]
-    cell = np.union1d(*keys)
+    cell, position = _distinct(np.concatenate(keys), n_times * n_segments)
+    mine, theirs = position[: len(keys[0])], position[len(keys[0]) :]
     time, segment = np.divmod(cell, n_segments)
-    sides = [
-        _spread(side, cell.searchsorted(key), time, segment)
-        for side, key in zip((portfolio, benchmark), keys, strict=True)
-    ]
     is_observed = np.zeros(len(cell), dtype=bool)
-    is_observed[cell.searchsorted(keys[1])] = True
-    return Joined(time, segment, sides[0], sides[1], is_observed, n_times)
+    is_observed[theirs] = True
+    sides = _spread(portfolio, mine, time, segment), _spread(benchmark, theirs, time, segment)
+    return Joined(time, segment, *sides, is_observed, n_times)
 
 
 def _spread(side: Cells, position: IntArray, time: IntArray, segment: IntArray) -> Cells:
@@ -433,7 +432,8 @@ def gains_of(
     """
     scale = np.zeros(len(base))
     np.divide(1.0, base, out=scale, where=base != 0.0)
-    of_row = scale[panel.date] * rate
+    of_row = scale[panel.date]
+    of_row *= rate
     size = np.abs(of_row) if base.min() < 0.0 else of_row
     fx = (capital + gain) * size * fx_return if fx_return.any() else fx_return
     return capital * of_row, gain * size, fx
