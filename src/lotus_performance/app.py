@@ -2,11 +2,12 @@
 
 from flask import Flask
 
-from lotus_performance.api import attribution, contribution, docs, health, mwr, root, twr
+from lotus_performance.api import attribution, contribution, docs, executions, health, lineage, mwr, root, twr
 from lotus_performance.api.errors import register_application_handlers
 from lotus_performance.api.trace import register_tracing
 from lotus_performance.api.wire import EXTENSION, Services
 from lotus_performance.jobs.run import Jobs
+from lotus_performance.keep import keep
 from lotus_performance.schemas.attribution import AttributionRequestSchema
 from lotus_performance.schemas.contribution import ContributionRequestSchema
 from lotus_performance.schemas.limits import Limits
@@ -14,7 +15,7 @@ from lotus_performance.schemas.mwr import MwrRequestSchema
 from lotus_performance.schemas.twr import TwrRequestSchema
 from lotus_performance.settings import Settings, read_settings
 
-BLUEPRINTS = (twr.bp, mwr.bp, contribution.bp, attribution.bp, health.bp, root.bp, docs.bp)
+BLUEPRINTS = (twr.bp, mwr.bp, contribution.bp, attribution.bp, lineage.bp, executions.bp, health.bp, root.bp, docs.bp)
 SCHEMAS = (TwrRequestSchema, MwrRequestSchema, ContributionRequestSchema, AttributionRequestSchema)
 
 
@@ -29,9 +30,19 @@ def create_app(settings: Settings | None = None) -> Flask:
         max_periods=settings.max_periods,
         max_errors=settings.max_errors,
     )
-    app.extensions[EXTENSION] = Services(Jobs(), limits, SCHEMAS)
+    app.extensions[EXTENSION] = _services(settings, limits)
     register_tracing(app)
     register_application_handlers(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
+
+
+def _services(settings: Settings, limits: Limits) -> Services:
+    """Return what the views share; a database of another schema is refused here."""
+    kept = keep(settings)
+    if kept is None:
+        return Services(Jobs(), limits, SCHEMAS)
+    kept.executions.database.refuse_other_schema()
+    jobs = Jobs(kept.executions, kept.ensure if settings.lineage_mode == "sync" else None)
+    return Services(jobs, limits, SCHEMAS, kept)

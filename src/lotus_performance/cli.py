@@ -2,19 +2,35 @@
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from lotus_performance import __version__
+from lotus_performance.errors import PerformanceError
+from lotus_performance.jobs.lineage import Lineage
+from lotus_performance.jobs.worker import Worker
+from lotus_performance.keep import keep
 from lotus_performance.settings import SettingsError, read_settings
+from lotus_performance.storage.executions import Status
+from lotus_performance.storage.tables import utc_in
+from lotus_performance.telemetry import configure_logging
+
+PROGRESS_EVERY = 1000
+MOST_DAYS = 36_525
+"""A hundred years."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.run
     try:
-        return _serve(options)
-    except SettingsError as error:
+        return command(options)
+    except (SettingsError, PerformanceError) as error:
         print(f"lotus-performance: {error}", file=sys.stderr)  # noqa: T201
         return 2
 
@@ -27,7 +43,32 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", help="address to listen on (setting HOST, default 127.0.0.1)")
     serve.add_argument("--port", help="port to listen on (setting PORT, default 8000)")
     serve.add_argument("--workers", help="processes (setting WEB_CONCURRENCY, default one a core)")
+    serve.set_defaults(run=_serve)
+    worker = commands.add_parser(
+        "worker", help="write lineage and answer what nobody waits for", description="Work until SIGTERM."
+    )
+    worker.add_argument("--parent", type=int, help="end when this process is no longer the parent")
+    worker.set_defaults(run=_work)
+    migrate = commands.add_parser("migrate", help="bring the database to this version", description="Migrate and end.")
+    migrate.set_defaults(run=_migrate)
+    lineage = commands.add_parser("lineage", help="check, repeat or remove what is kept")
+    actions = lineage.add_subparsers(dest="action", required=True, metavar="ACTION")
+    verify = actions.add_parser("verify", help="hash every artifact anew; exit status 1 when one does not match")
+    verify.set_defaults(run=_verify)
+    replay = actions.add_parser("replay", help="calculate anew and compare; exit status 1 when a figure differs")
+    replay.add_argument("id", nargs="*", help="calculations; all when none is named")
+    replay.set_defaults(run=_replay)
+    prune = actions.add_parser("prune", help="remove calculations older than some days, artifacts and all")
+    prune.add_argument("--older-than", type=_days, required=True, metavar="DAYS")
+    prune.set_defaults(run=_prune)
     return parser
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if not 0 <= days <= MOST_DAYS:
+        raise ValueError
+    return days
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -36,6 +77,91 @@ def _serve(options: argparse.Namespace) -> int:
     read_settings()  # a fault is told here, in one line, and not in the middle of the server's start
     server = ["-m", "gunicorn", "--config", "python:lotus_performance.gunicorn_conf", "lotus_performance.wsgi:app"]
     os.execv(sys.executable, [sys.executable, *server])  # noqa: S606 -- our own interpreter, no shell
+
+
+@contextmanager
+def _kept() -> Iterator[Lineage]:
+    kept = keep(read_settings())
+    if kept is None:
+        raise SettingsError("LINEAGE_MODE is off: nothing is kept.")
+    try:
+        yield kept
+    finally:
+        kept.executions.database.close()
+
+
+def _work(options: argparse.Namespace) -> int:
+    configure_logging(read_settings().log_level)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if options.parent is not None:
+        threading.Thread(target=_follow, args=(options.parent, stop), daemon=True).start()
+    with _kept() as kept:
+        kept.executions.database.refuse_other_schema()
+        Worker(kept).work_until(stop)
+    return 0
+
+
+def _follow(parent: int, stop: threading.Event) -> None:
+    """Stop when the parent has ended, in whatever way."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    stop.set()
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    with _kept() as kept:
+        kept.prepare()
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    n_checked = n_bad = 0
+    with _kept() as kept:
+        for n_checked, execution in enumerate(kept.executions.each(), start=1):
+            faults = kept.faults(execution)
+            n_bad += bool(faults)
+            for fault in faults:
+                _say(f"{execution.execution_id}: {fault}")
+            if n_checked % PROGRESS_EVERY == 0:
+                _say(f"{n_checked} checked")
+    _say(f"{n_checked} calculations checked, {n_bad} not as they were written")
+    return 1 if n_bad else 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    n_other = 0
+    with _kept() as kept:
+        named = options.id or [e.execution_id for e in kept.executions.each() if e.status is Status.COMPLETE]
+        for n, execution_id in enumerate(named, start=1):
+            outcome = kept.replay(execution_id)
+            if not outcome["match"]:
+                n_other += 1
+                _say(f"{execution_id}: differs by {outcome['max_difference']}")
+            if n % PROGRESS_EVERY == 0:
+                _say(f"{n} of {len(named)} calculated anew")
+    _say(f"{len(named)} calculations calculated anew, {n_other} with other figures")
+    return 1 if n_other else 0
+
+
+def _prune(options: argparse.Namespace) -> int:
+    limit = utc_in(-options.older_than * 86_400.0)
+    with _kept() as kept:
+        old = [e.execution_id for e in kept.executions.each() if e.created_at_utc < limit]
+        for n, execution_id in enumerate(old, start=1):
+            # Files first: what is left after an interruption is a row that the next run removes.
+            kept.artifacts.remove(execution_id)
+            kept.executions.delete(execution_id)
+            if n % PROGRESS_EVERY == 0:
+                _say(f"{n} of {len(old)} removed")
+        kept.artifacts.sweep()
+    _say(f"{len(old)} calculations removed")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -17,13 +17,24 @@
     │   ├── WeightsNotOneError            weights_not_one
     │   ├── LinkingUndefinedError         linking_undefined
     │   ├── NotSupportedError             not_supported
-    │   └── PrecisionModeUnsupportedError precision_mode_unsupported
+    │   ├── PrecisionModeUnsupportedError precision_mode_unsupported
+    │   └── InvalidCursorError            invalid_cursor
     ├── NotComputableError                valid, yet without a result
     │   ├── NoRootError                   not_computable.no_root
     │   ├── NoCapitalError                not_computable.no_capital
     │   ├── NoPeriodError                 not_computable.no_period
     │   └── FigureOverflowError           not_computable.overflow
     ├── CalculationError                  calculation_failed: our fault
+    ├── NotFoundError                     nothing is kept under this id or name
+    │   ├── ExecutionNotFoundError        lineage_not_found
+    │   ├── ManifestMissingError          manifest_missing
+    │   └── ArtifactNotFoundError         artifact_not_found
+    ├── ConflictError                     calculation_conflict: the id has other data
+    ├── StorageError                      what is kept cannot be used: our fault
+    │   ├── StorageSetupError             storage_error: it was refused at the start
+    │   ├── LineageUnavailableError       lineage_unavailable
+    │   └── IntegrityError                integrity_error
+    ├── StorageUnavailableError           storage_unavailable: ask again later
     └── NotReadyError                     not_ready: ask again later
 
 ``api/errors.py`` is the one place where a class becomes a status.
@@ -145,6 +156,12 @@ class PrecisionModeUnsupportedError(InvalidInputError):
     code = "precision_mode_unsupported"
 
 
+class InvalidCursorError(InvalidInputError):
+    """The cursor of a list is none of ours."""
+
+    code = "invalid_cursor"
+
+
 class NotComputableError(PerformanceError):
     """The input is valid, yet the quantity does not exist for it."""
 
@@ -177,6 +194,62 @@ class CalculationError(PerformanceError):
     """The engine failed or an identity does not hold: our fault."""
 
     code = "calculation_failed"
+
+
+class NotFoundError(PerformanceError):
+    """Nothing is kept under this id or name."""
+
+
+class ExecutionNotFoundError(NotFoundError):
+    """There is no calculation with this id."""
+
+    code = "lineage_not_found"
+
+
+class ManifestMissingError(NotFoundError):
+    """The calculation is known, but its manifest is not there."""
+
+    code = "manifest_missing"
+
+
+class ArtifactNotFoundError(NotFoundError):
+    """The calculation has no artifact of this name."""
+
+    code = "artifact_not_found"
+
+
+class ConflictError(PerformanceError):
+    """The id of a calculation stands for other data already."""
+
+    code = "calculation_conflict"
+
+
+class StorageError(PerformanceError):
+    """What is kept cannot be used."""
+
+
+class StorageSetupError(StorageError):
+    """The place where calculations are to be kept cannot be used: the process refuses to start."""
+
+    code = "storage_error"
+
+
+class LineageUnavailableError(StorageError):
+    """Artifacts cannot be read or written."""
+
+    code = "lineage_unavailable"
+
+
+class IntegrityError(StorageError):
+    """What is kept is not what was written."""
+
+    code = "integrity_error"
+
+
+class StorageUnavailableError(PerformanceError):
+    """The database does not answer at the moment."""
+
+    code = "storage_unavailable"
 
 
 class NotReadyError(PerformanceError):

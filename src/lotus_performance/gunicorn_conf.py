@@ -27,9 +27,19 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_dir
 from gunicorn.glogging import Logger  # noqa: E402
 
 from lotus_performance.draining import begin_draining, is_draining  # noqa: E402
+from lotus_performance.errors import PerformanceError  # noqa: E402
+from lotus_performance.jobs.supervise import WorkerProcess  # noqa: E402
+from lotus_performance.keep import keep  # noqa: E402
 from lotus_performance.settings import control_group, read_settings  # noqa: E402
 
 _settings = read_settings()
+# Before the application is imported, which refuses a schema that is not its own.
+_keeps = keep(_settings)
+if _keeps is not None:
+    try:
+        _keeps.prepare()
+    except PerformanceError as error:
+        raise SystemExit(f"lotus-performance: {error}") from None
 
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 bind = f"{_host}:{_settings.port}"
@@ -69,19 +79,30 @@ class logger_class(Logger):  # type: ignore[misc] # noqa: N801 -- the name of th
         """Write nothing."""
 
 
+_worker = WorkerProcess()
+
+
+def on_exit(server: Any) -> None:
+    """Stop the worker that goes with the server."""
+    _worker.stop()
+
+
 def when_ready(server: Any) -> None:
-    """On SIGTERM, say "not ready" for a moment and only then stop; on a second one, stop at once."""
+    """Start the worker; on SIGTERM, say "not ready" for a moment and only then stop; on a second one, stop at once."""
 
     def handle_term(number: int, frame: object) -> None:
         if is_draining():
             server.signal(signal.SIGQUIT, frame)
             return
         begin_draining()
+        _worker.tell()  # it ends meanwhile; what is left to do is done by the next one
         timer = threading.Timer(_settings.drain_seconds, server.signal, (signal.SIGTERM, None))
         timer.daemon = True  # it must not outlive a server that was stopped before
         timer.start()
 
     signal.signal(signal.SIGTERM, handle_term)
+    if _keeps is not None:
+        _worker.start()
 
 
 def pre_fork(server: Any, worker: Any) -> None:

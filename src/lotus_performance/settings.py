@@ -11,6 +11,7 @@ from marshmallow.validate import Length, OneOf, Range
 
 from lotus_performance.schemas.limits import MEBIBYTE, Limits
 
+LINEAGE_MODES = ("async", "sync", "off")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 OWN_PREFIX = "LOTUS_"
 CONTROL_GROUP = Path("/sys/fs/cgroup")
@@ -22,7 +23,10 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """Every setting of the service; ``runbook/deploy.md`` describes each."""
+    """Every setting of the service; ``runbook/deploy.md`` describes each.
+
+    One made by hand keeps nothing; the environment's default of ``LINEAGE_MODE`` is async.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -34,6 +38,20 @@ class Settings:
     max_periods: int = Limits.max_periods
     max_errors: int = Limits.max_errors
     drain_seconds: float = 1.0
+    data_dir: Path = Path("data")
+    database_url: str = ""
+    lineage_path: Path | None = None
+    lineage_mode: str = "off"
+
+    @property
+    def database(self) -> str:
+        """URL of the database, by default an SQLite file in the data folder."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'lotus.db').absolute()}"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of the artifacts, by default one in the data folder."""
+        return (self.lineage_path or self.data_dir / "lineage").absolute()
 
 
 VARIABLES = {
@@ -47,6 +65,10 @@ VARIABLES = {
     "max_periods": "LOTUS_MAX_PERIODS",
     "max_errors": "LOTUS_MAX_ERRORS",
     "drain_seconds": "LOTUS_DRAIN_SECONDS",
+    "data_dir": "DATA_DIR",
+    "database_url": "DATABASE_URL",
+    "lineage_path": "LINEAGE_STORAGE_PATH",
+    "lineage_mode": "LINEAGE_MODE",
 }
 """Environment variable of each setting."""
 
@@ -64,6 +86,10 @@ def control_group(name: str) -> str | None:
         return (CONTROL_GROUP / name).read_text().strip()
     except OSError:
         return None
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
 
 
 def read_settings() -> Settings:
@@ -92,6 +118,10 @@ def read_settings() -> Settings:
         max_periods=whole("max_periods", 1, 1000),
         max_errors=whole("max_errors", 1, 1000),
         drain_seconds=env.float(VARIABLES["drain_seconds"], defaults.drain_seconds, validate=Range(0, 60)),
+        data_dir=Path(env.str("DATA_DIR", str(defaults.data_dir), validate=Length(1))),
+        database_url=env.str("DATABASE_URL", ""),
+        lineage_path=_path(env.str("LINEAGE_STORAGE_PATH", "")),
+        lineage_mode=env.str("LINEAGE_MODE", LINEAGE_MODES[0], validate=OneOf(LINEAGE_MODES)),
     )
     faults = [
         f"{name} is not a setting; settings are {', '.join(VARIABLES.values())}"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from lotus_performance.engine.requests import PrecisionMode
 from lotus_performance.errors import CalculationError
 
 MAX_NESTING = 32
@@ -40,6 +41,13 @@ def load_json(text: bytes) -> Any:
     if n_containers != n_open or n_members != n_colons:
         _refuse_duplicates(text, document)
     return document
+
+
+def load_document(text: bytes) -> Any:
+    """Return the document of a request: as `load_json`, its fractions as exact decimals under DECIMAL_STRICT."""
+    document = load_json(text)
+    is_exact = isinstance(document, dict) and document.get("precision_mode") == PrecisionMode.DECIMAL_STRICT
+    return load_exact_json(text) if is_exact else document
 
 
 def load_exact_json(text: bytes) -> Any:

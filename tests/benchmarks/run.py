@@ -1,6 +1,6 @@
 """Measure, print one table, and fail when a figure breaks its bound: ``python run.py`` and parts, all by default.
 
-Parts: edge, growth, mwr, contribution, attribution, roots, rps.
+Parts: edge, growth, keeping, mwr, contribution, attribution, roots, rps.
 
 Every figure is a ratio of two things measured in turns in one run, so that it hardly depends on the machine; the one
 exception is the CPU time of a request of a money-weighted return, a contribution and an attribution. Takes about two
@@ -17,6 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from attributing import attribution_rows
 from contributing import contribution_rows
 from edge import edge_rows, growth_rows, mwr_rows
+from keeping import keeping_rows
 from measuring import Row, table
 from rootfinding import root_rows
 from throughput import throughput_rows
@@ -24,6 +25,7 @@ from throughput import throughput_rows
 PARTS = {
     "edge": edge_rows,
     "growth": growth_rows,
+    "keeping": keeping_rows,
     "mwr": mwr_rows,
     "contribution": contribution_rows,
     "attribution": attribution_rows,

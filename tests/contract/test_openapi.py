@@ -139,7 +139,7 @@ def test_every_route_is_documented_or_a_page(app: Flask, document: Any) -> None:
 
 def test_every_operation_is_a_route_and_has_its_views_name(app: Flask, document: Any) -> None:
     views = {
-        (method, rule.rule): rule.endpoint.rpartition(".")[2]
+        (method, re.sub(r"<(\w+)>", r"{\1}", rule.rule)): rule.endpoint.rpartition(".")[2]
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set())
     }
@@ -160,7 +160,7 @@ def test_every_operation_says_what_it_does(document: Any) -> None:
 def test_every_answer_but_a_success_is_a_problem(document: Any) -> None:
     for method, path, operation in operations(document):
         for status, response in operation["responses"].items():
-            if not status.startswith("2"):
+            if not status.startswith("2") and status != "304":
                 content = resolved(document, response)["content"]
                 assert list(content) == [PROBLEM_JSON], (method, path, status)
                 schema = content[PROBLEM_JSON]["schema"]
@@ -169,7 +169,7 @@ def test_every_answer_but_a_success_is_a_problem(document: Any) -> None:
 
 def test_calculations_document_every_refusal_of_a_body(document: Any) -> None:
     for method, path, operation in operations(document):
-        if method == "POST":
+        if method == "POST" and "requestBody" in operation:
             assert operation["responses"].keys() >= {"400", "413", "415", "422", "500"}, path
 
 
@@ -271,7 +271,7 @@ def test_documented_request_is_the_one_of_the_examples_folder(name: str) -> None
 
 
 def test_every_calculation_has_an_example(document: Any) -> None:
-    posts = {path for method, path, _ in operations(document) if method == "POST"}
+    posts = {path for _, path, operation in operations(document) if "requestBody" in operation}
     assert {path for path, _, _ in requests_of(document)} == posts
 
 
@@ -541,6 +541,7 @@ def test_variants_bring_every_documented_member_of_an_answer_to_light(
     for path, body in posts:
         seen |= set(re.findall(r'"([a-z_]+)":', client.post(path, json=body).text))
     others = {"Root", "Health", "Liveness", "Readiness", "Problem", "Fault"}
+    others |= {"Accepted", "Execution", "ExecutionPage", "Lineage", "Replay"}
     names = [name for name in responses.COMPONENTS if name not in others]
     documented = {
         name
@@ -557,7 +558,7 @@ def test_variants_bring_every_documented_member_of_an_answer_to_light(
         (200, {"audit": {}}, "counts"),
         (200, {"money_weighted_return": "6.7"}, "money_weighted_return"),
         (201, {}, "not documented"),
-        (503, {}, "not documented"),
+        (501, {}, "not documented"),
     ],
     ids=["unknown-member", "missing-member", "wrong-type", "success-status", "failure-status"],
 )

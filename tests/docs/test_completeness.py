@@ -85,7 +85,8 @@ BOUNDED = {name: row[1].split(" to ") for name, row in SETTINGS_ROWS.items() if 
 
 def test_every_setting_is_in_deploy_md_with_its_default() -> None:
     defaults = {variable: str(getattr(Settings(), name)) for name, variable in VARIABLES.items()}
-    defaults["WEB_CONCURRENCY"] = "one a core"
+    defaults |= {"WEB_CONCURRENCY": "one a core", "LINEAGE_MODE": "async"}
+    defaults |= {"DATABASE_URL": "none", "LINEAGE_STORAGE_PATH": "none"}
     assert {variable: default for variable, (default, _) in SETTINGS_ROWS.items()} == defaults
 
 

@@ -21,6 +21,8 @@ PATHS = {
     "contribution": "/performance/contribution",
     "attribution": "/performance/attribution",
     "returns": "/integration/returns/series",
+    "lineage": "/performance/lineage",
+    "executions": "/performance/executions",
 }
 CLOSED, TIMED_OUT = "closed", "timeout"
 JSON_HEAD = f"POST {PATHS['twr']} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
@@ -42,6 +44,8 @@ class Sender:
     timeout: float
     is_fine: Callable[[], bool]
     """Whether a calculation is still answered, and rightly."""
+    saved: Mapping[str, str] = field(default_factory=dict)
+    """Values of earlier answers, whose names in braces stand for them in paths and headers."""
 
     def send(self, how: dict[str, Any]) -> Answer:
         name = how.get("body_gen", {}).get("name")
@@ -49,13 +53,18 @@ class Sender:
             return self._streamed(how["body_gen"]["params"])
         if how["method"] == "RAW":
             return SOCKET_REQUESTS[name](self, how["body_gen"]["params"])
-        headers = {member: with_paths(value) for member, value in how.get("headers", {}).items()}
-        path = with_paths(how["path"]) if "path" in how else self._made_path(how["path_gen"])
+        headers = {member: self._filled(value) for member, value in how.get("headers", {}).items()}
+        path = self._filled(how["path"]) if "path" in how else self._made_path(how["path_gen"])
         body = body_of(how, self.case_id)
         # Client libraries refuse or rewrite such paths and headers.
         if how.get("transport") == "raw" or any(re.search(r"[\x00-\x1f]", value) for value in headers.values()):
             return self._plainly(how["method"], path, headers, body)
         return self._by_library(how["method"], path, headers, body)
+
+    def _filled(self, text: str) -> str:
+        for name, value in self.saved.items():
+            text = text.replace(f"{{{name}}}", str(value))
+        return with_paths(text)
 
     @staticmethod
     def _made_path(made: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ import requests
 
 from hostile.bodies import BASES, CASES, value_at
 from hostile.judging import SECONDS, judge
-from hostile.sending import PATHS, Sender
+from hostile.sending import PATHS, Answer, Sender
 from real_server import Server, await_ready, start_server, status_of
 
 PATIENCE = 3
@@ -46,6 +46,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         server.kill()
 
 
+@pytest.fixture(scope="module")
+def kept(server: Server) -> dict[str, Any]:
+    """Return the id of a calculation that has its artifacts, and where one of them is."""
+    answer = requests.post(server.url + PATHS["twr"], json=BASES["twr"], timeout=5)
+    calculation_id = answer.json()["calculation_id"]
+    view = requests.get(f"{server.url}{PATHS['lineage']}/{calculation_id}", timeout=5).json()
+    while view["status"] == "pending":
+        time.sleep(0.1)
+        view = requests.get(f"{server.url}{PATHS['lineage']}/{calculation_id}", timeout=5).json()
+    url = view["artifacts"]["request.json"]["url"]
+    return {"lineage_id": calculation_id, "artifact_url": url, "artifact_dir": url.rpartition("/")[0]}
+
+
 @pytest.fixture
 def is_fine(server: Server) -> Callable[[], bool]:
     """Return a function that says whether calculations with a known answer are right."""
@@ -69,21 +82,38 @@ def test_names_of_cases_are_unique() -> None:
 
 
 @pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case["id"])
-def test_the_service_stands(server: Server, is_fine: Callable[[], bool], case: dict[str, Any]) -> None:
-    saved: dict[str, Any] = {}
+def test_the_service_stands(
+    server: Server, is_fine: Callable[[], bool], kept: dict[str, Any], case: dict[str, Any]
+) -> None:
+    saved = dict(kept)
     for step in case["how"].get("steps", [case]):
         expected = step["expect"]
         seconds = expected.get("max_s", SECONDS) * PATIENCE
-        sender = Sender(server.port, case["id"], seconds + 5, is_fine)
-        began = time.monotonic()
-        answer = sender.send(step["how"])
-        took = time.monotonic() - began
-        faults, document = judge(expected, step.get("target", case["target"]), answer, saved)
+        sender = Sender(server.port, case["id"], seconds + 5, is_fine, saved)
+        end = time.monotonic() + step.get("poll_s", 0) * PATIENCE
+        while True:
+            began = time.monotonic()
+            answer = sender.send(step["how"])
+            took = time.monotonic() - began
+            faults, document = judge(expected, step.get("target", case["target"]), answer, saved)
+            if not faults or time.monotonic() > end:
+                break
+            time.sleep(0.1)
         assert faults == [], case["why"]
         assert took <= seconds
-        saved |= {name: value_at(document, place) for name, place in step.get("save", {}).items()}
+        saved |= {name: _told(answer, document, place) for name, place in step.get("save", {}).items()}
     assert status_of(f"{server.url}/health") == 200
     assert is_fine()
+
+
+def _told(answer: Answer, document: Any, place: str) -> Any:
+    """Return what an answer says at a place: of its document, a header, or where its first table is."""
+    kind, _, name = place.partition(":")
+    if kind == "header":
+        return answer.headers[name]
+    if kind == "artifact":
+        return next(value["url"] for file, value in document["artifacts"].items() if file.endswith(f".{name}"))
+    return value_at(document, place)
 
 
 def test_the_service_never_failed_and_no_worker_died(server: Server) -> None:

@@ -6,10 +6,11 @@ from lotus_performance.settings import Settings, SettingsError, read_settings
 
 
 def test_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    for name in ("WEB_CONCURRENCY", "DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
     settings = read_settings()
     assert settings.workers >= 1
-    assert settings == Settings(workers=settings.workers)
+    assert settings == Settings(workers=settings.workers, lineage_mode="async")
 
 
 def test_settings_are_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

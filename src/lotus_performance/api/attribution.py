@@ -4,7 +4,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from lotus_performance.api.errors import with_domain_handlers
-from lotus_performance.api.wire import jobs, load_request, respond
+from lotus_performance.api.wire import answer
 from lotus_performance.schemas.attribution import AttributionRequestSchema
 from lotus_performance.services.attribution import calculate_attribution
 
@@ -14,4 +14,4 @@ bp = with_domain_handlers(Blueprint("attribution", __name__, url_prefix="/perfor
 @bp.post("/attribution")
 def post_attribution() -> ResponseReturnValue:
     """Calculate why one portfolio returned something else than its benchmark."""
-    return respond(jobs().run("attribution", load_request(AttributionRequestSchema), calculate_attribution))
+    return answer("attribution", AttributionRequestSchema, calculate_attribution)

@@ -4,7 +4,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from lotus_performance.api.errors import with_domain_handlers
-from lotus_performance.api.wire import jobs, load_request, respond
+from lotus_performance.api.wire import answer
 from lotus_performance.schemas.contribution import ContributionRequestSchema
 from lotus_performance.services.contribution import calculate_contribution
 
@@ -14,4 +14,4 @@ bp = with_domain_handlers(Blueprint("contribution", __name__, url_prefix="/perfo
 @bp.post("/contribution")
 def post_contribution() -> ResponseReturnValue:
     """Calculate what each position contributed to the return of one portfolio."""
-    return respond(jobs().run("contribution", load_request(ContributionRequestSchema), calculate_contribution))
+    return answer("contribution", ContributionRequestSchema, calculate_contribution)

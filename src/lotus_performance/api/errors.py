@@ -52,6 +52,16 @@ def handle_domain_error(error: PerformanceError) -> Response:
     return response
 
 
+def kept_problem(kept: Mapping[str, Any]) -> Response:
+    """Return the problem with which an execution failed that nobody waited for."""
+    code = kept["code"]
+    faults = [
+        {"pointer": pointer(fault["place"]), "code": code, "detail": fault["detail"], **fault["row"]}
+        for fault in kept["faults"]
+    ]
+    return problem(code, kept["detail"], faults=faults, total=kept["n_faults"])
+
+
 def handle_validation_error(error: ValidationError) -> Response:
     """Return the problem of a document that does not fit its schema, every member at fault named."""
     total = 0

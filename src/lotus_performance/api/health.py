@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from lotus_performance.api.errors import with_domain_handlers
+from lotus_performance.api.wire import services
 from lotus_performance.draining import is_draining
 from lotus_performance.errors import NotReadyError
 from lotus_performance.telemetry import metrics_text
@@ -31,6 +32,9 @@ def get_ready() -> ResponseReturnValue:
     """Say whether new requests are welcome."""
     if is_draining():
         raise NotReadyError("The service is draining: it finishes its requests and stops.")
+    kept = services().lineage
+    if kept is not None:
+        kept.refuse_unready()
     return {"status": "ready"}
 
 

@@ -14,6 +14,7 @@ from marshmallow import Schema, fields
 
 from lotus_performance import __version__
 from lotus_performance.api.errors import PROBLEM_JSON, SERVICE_UNAVAILABLE
+from lotus_performance.api.openapi_lineage import TAG, add_lineage
 from lotus_performance.api.problems import PROBLEMS, Problem, codes_of
 from lotus_performance.api.wire import EXTENSION, JSON, Services
 from lotus_performance.schemas.attribution import AttributionRequestSchema
@@ -65,11 +66,35 @@ HEADERS: dict[str, JsonSchema] = {
         "required": True,
         "schema": {"type": "integer", "minimum": 1, "x-unit": "seconds"},
     },
+    "Location": {
+        "description": "Where the execution is.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Preference-Applied": {
+        "description": "That the answer is not waited for.",
+        "required": True,
+        "schema": {"type": "string", "const": "respond-async"},
+    },
+    "ETag": {
+        "description": "Checksum of the artifact.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+}
+PREFER: JsonSchema = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "`respond-async`: do not wait for the answer (RFC 7240).",
+    "schema": {"type": "string"},
 }
 ON_EVERY_ANSWER = ("X-Request-Id", "X-Correlation-Id", "traceparent", "X-Content-Type-Options")
 
 REFUSALS = {
     400: ("Refused", "The request is no strict JSON document, or its values contradict each other."),
+    404: ("NotFound", "Nothing is kept under this id or name."),
+    409: ("Conflict", "The `calculation_id` stands for other data already."),
     413: ("TooLarge", "The body is larger than the service takes."),
     415: ("UnsupportedMediaType", "The body is not sent as `application/json`, or it is compressed."),
     422: ("Unprocessable", "Members of the request are invalid; or it is valid, yet has no result."),
@@ -200,6 +225,7 @@ def build_document(app: Flask) -> dict[str, Any]:
         },
         tags=[
             {"name": "performance", "description": "Calculations: one request, one complete answer."},
+            TAG,
             {"name": "service", "description": "What the service is, and how it is."},
         ],
     )
@@ -214,6 +240,7 @@ def build_document(app: Flask) -> dict[str, Any]:
     for calculation in CALCULATIONS:
         spec.components.schema(calculation.request_name, schema=shared.schemas[calculation.request])
         _add_calculation(spec, calculation)
+    add_lineage(spec, _headers, _refusals)
     _add_service_paths(spec)
     for key, name in converter.refs.items():
         spec.components.schemas[name] |= {"description": _docstring(key[0]), "additionalProperties": False}
@@ -299,6 +326,11 @@ def _add_calculation(spec: APISpec, calculation: Calculation) -> None:
             }
         },
     }
+    later = {
+        "description": "Under `Prefer: respond-async`, where calculations are recorded: a worker will answer.",
+        "headers": _headers("Cache-Control", "Location", "Retry-After", "Preference-Applied"),
+        "content": {JSON: {"schema": _ref("Accepted")}},
+    }
     operation = {
         "operationId": f"post_{calculation.stem}",
         "tags": ["performance"],
@@ -310,7 +342,8 @@ def _add_calculation(spec: APISpec, calculation: Calculation) -> None:
                 JSON: {"schema": _ref(calculation.request_name), "examples": {example: {"value": _read(example)}}}
             },
         },
-        "responses": {"200": answer, **_refusals(400, 413, 415, 422, 500)},
+        "parameters": [PREFER],
+        "responses": {"200": answer, "202": later, **_refusals(400, 409, 413, 415, 422, 500, 503)},
     }
     spec.path(f"/performance/{calculation.stem}", operations={"post": operation})
 

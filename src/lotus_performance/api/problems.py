@@ -141,10 +141,65 @@ DOMAIN_PROBLEMS: dict[type[PerformanceError], Problem] = {
             "The calculation failed in a way that was not foreseen: our fault, not the request's.",
             "Report it with the `request_id`; the log has the details under it.",
         ),
+        errors.InvalidCursorError: (
+            400,
+            "Invalid cursor",
+            "The cursor of a list is none of ours.",
+            "Send `next_cursor` of an earlier answer as it stands, or leave `cursor` out.",
+        ),
+        errors.ExecutionNotFoundError: (
+            404,
+            "Calculation not found",
+            "There is no calculation with this id, or it has been removed, or nothing is recorded here.",
+            "Compare the id with `calculation_id` of the answer.",
+        ),
+        errors.ManifestMissingError: (
+            404,
+            "Manifest missing",
+            "The calculation is known, but the manifest of its artifacts is not there.",
+            "Restore the folder of the artifacts from its backup; the answer itself is kept in the database.",
+        ),
+        errors.ArtifactNotFoundError: (
+            404,
+            "Artifact not found",
+            "The calculation has no artifact of this name.",
+            "Use a name that the lineage of the calculation lists.",
+        ),
+        errors.ConflictError: (
+            409,
+            "Calculation conflict",
+            "The `calculation_id` stands for a calculation with other data already.",
+            "Send a new id, or leave it out; the same id goes with the same data alone.",
+        ),
+        errors.StorageSetupError: (
+            500,
+            "Storage error",
+            "What is kept cannot be used.",
+            "Report it with the `request_id`; the log has the details under it.",
+        ),
+        errors.LineageUnavailableError: (
+            500,
+            "Lineage unavailable",
+            "The artifacts cannot be read: the file system failed.",
+            "Try again; when it stays, the operator has to look at the disk.",
+        ),
+        errors.IntegrityError: (
+            500,
+            "Integrity error",
+            "What is kept of a calculation is not what was written: a checksum does not match.",
+            "Do not use the artifact; restore it from a backup, and find out who changed it.",
+        ),
+        errors.StorageUnavailableError: (
+            503,
+            "Storage unavailable",
+            "The calculation cannot be recorded or found at the moment: the database does not answer, or the disk is "
+            "full.",
+            "Send the request again after the seconds of `Retry-After`.",
+        ),
         errors.NotReadyError: (
             503,
             "Not ready",
-            "The service takes no new requests at the moment: it is about to stop.",
+            "The service takes no new requests at the moment: it is about to stop, or its storage does not answer.",
             "Send the request again after the seconds of `Retry-After`.",
         ),
     }.items()

@@ -4,7 +4,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from lotus_performance.api.errors import with_domain_handlers
-from lotus_performance.api.wire import jobs, load_request, respond
+from lotus_performance.api.wire import answer
 from lotus_performance.schemas.twr import TwrRequestSchema
 from lotus_performance.services.twr import calculate_twr
 
@@ -14,4 +14,4 @@ bp = with_domain_handlers(Blueprint("twr", __name__, url_prefix="/performance"))
 @bp.post("/twr")
 def post_twr() -> ResponseReturnValue:
     """Calculate the time-weighted return of one portfolio."""
-    return respond(jobs().run("twr", load_request(TwrRequestSchema), calculate_twr))
+    return answer("twr", TwrRequestSchema, calculate_twr)

@@ -1,18 +1,22 @@
 """What all endpoints do with a request's body and an answer's."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from flask import Request, Response, current_app, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
-from lotus_performance.engine.requests import PrecisionMode
+from lotus_performance.errors import ExecutionNotFoundError
+from lotus_performance.jobs.lineage import Lineage
 from lotus_performance.jobs.run import Jobs
 from lotus_performance.schemas.base import RequestSchema
 from lotus_performance.schemas.limits import Limits
-from lotus_performance.strict_json import MalformedJsonError, load_exact_json, load_json
+from lotus_performance.services.result import Result
+from lotus_performance.storage.executions import Execution, Executions
+from lotus_performance.strict_json import MalformedJsonError, dump_json, load_document
 
 EXTENSION = "lotus-performance"
+RESPOND_ASYNC = "respond-async"
 JSON = "application/json"
 
 
@@ -25,8 +29,11 @@ class MalformedBody(BadRequest):
 class Services:
     """What the views share: the runner, and each schema with this application's limits."""
 
-    def __init__(self, jobs: Jobs, limits: Limits, kinds: Sequence[type[RequestSchema]]) -> None:
+    def __init__(
+        self, jobs: Jobs, limits: Limits, kinds: Sequence[type[RequestSchema]], lineage: Lineage | None = None
+    ) -> None:
         self.jobs = jobs
+        self.lineage = lineage
         self.limits = limits
         # Made once, before there are threads: loading changes nothing in a schema.
         self.schemas = {kind: kind(limits=limits) for kind in kinds}
@@ -40,6 +47,19 @@ def services() -> Services:
 def jobs() -> Jobs:
     """Return the runner of calculations."""
     return services().jobs
+
+
+def lineage() -> Lineage:
+    """Return the lineage of recorded calculations; where none are recorded, nothing is found."""
+    kept = services().lineage
+    if kept is None:
+        raise ExecutionNotFoundError("Nothing is recorded here: LINEAGE_MODE is off.")
+    return kept
+
+
+def executions() -> Executions:
+    """Return the recorded executions."""
+    return lineage().executions
 
 
 def load_request(kind: type[RequestSchema]) -> Any:
@@ -60,9 +80,7 @@ def read_json(incoming: Request) -> Any:
     if not body:
         raise MalformedBody("The body is empty; send a JSON object.")
     try:
-        document = load_json(body)
-        is_exact = isinstance(document, dict) and document.get("precision_mode") == PrecisionMode.DECIMAL_STRICT
-        return load_exact_json(body) if is_exact else document
+        return load_document(body)
     except MalformedJsonError as error:
         raise MalformedBody(str(error)) from None
 
@@ -85,6 +103,35 @@ def _read_body(incoming: Request) -> bytes:
     return body
 
 
-def respond(body: bytes) -> Response:
+def answer(analytics_type: str, kind: type[RequestSchema], calculate: Callable[[Any], Result]) -> Response:
+    """Return the answer to a request, or that a worker will answer it where the caller prefers that."""
+    loaded = load_request(kind)
+    if prefers_async(request):
+        execution = jobs().enqueue(analytics_type, loaded)
+        if execution is not None:
+            response = accepted(execution)
+            response.headers["Preference-Applied"] = RESPOND_ASYNC
+            return response
+    return no_store(jobs().run(analytics_type, loaded, calculate))
+
+
+def prefers_async(incoming: Request) -> bool:
+    """Return whether a request says that it does not wait for its answer (RFC 7240)."""
+    preferences = ",".join(incoming.headers.getlist("Prefer")).split(",")
+    return RESPOND_ASYNC in {each.partition(";")[0].strip().lower() for each in preferences}
+
+
+def accepted(execution: Execution) -> Response:
+    """Return that an execution has no answer yet, and where there will be one."""
+    place = f"/performance/executions/{execution.execution_id}"
+    links = {"self": place, "result": f"{place}/result", "lineage": f"/performance/lineage/{execution.execution_id}"}
+    body = dump_json({"execution_id": execution.execution_id, "status": execution.status, "links": links})
+    response = no_store(body)
+    response.status_code = 202
+    response.headers.extend({"Location": place, "Retry-After": "1"})
+    return response
+
+
+def no_store(body: bytes) -> Response:
     """Return a result, which no cache may keep."""
     return Response(body, mimetype=JSON, headers={"Cache-Control": "no-store"})

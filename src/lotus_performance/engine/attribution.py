@@ -225,10 +225,33 @@ class CurrencyAttribution:
 
 
 @dataclass(frozen=True)
+class Working:
+    """How the figures of one window come about, n buckets and M cells.
+
+    Attributes
+    ----------
+    starts : ndarray of datetime64[D], shape (n,)
+        First day of each bucket.
+    sides : Comparison
+        Weights and returns of both sides.
+    effects : sequence of Effects
+        Effects of segments, or those of each level from the top down.
+    factors : tuple of ndarray of float64, shape (n,)
+        By what allocation, and by what selection and interaction of each bucket are multiplied.
+    """
+
+    starts: DateArray
+    sides: Comparison
+    effects: Sequence[Effects]
+    factors: tuple[FloatArray, FloatArray]
+
+
+@dataclass(frozen=True)
 class PeriodAttribution:
     """Attribution of one window; figures are fractions."""
 
     slice: Slice
+    working: Working
     levels: list[LevelEffects]
     active_return: float
     sum_of_effects: float
@@ -249,9 +272,15 @@ class PeriodAttribution:
 
 @dataclass(frozen=True)
 class Attribution:
-    """The answer: effects for each period, and what is to be said about them."""
+    """The answer: effects for each period, and what is to be said about them.
+
+    `daily` and `bmk_daily` are the returns of both sides on `dates`, and `groups` the groups of each level.
+    """
 
     dates: DateArray
+    daily: FloatArray
+    bmk_daily: FloatArray
+    groups: Sequence[tuple[Sequence[Key], IntArray]]
     periods: list[PeriodAttribution]
     n_segments: int
     n_idle_days: int
@@ -354,6 +383,9 @@ def attribution(
     resets = dates[calculation.is_reset]
     return Attribution(
         dates=dates,
+        daily=calculation.daily,
+        bmk_daily=calculation.bmk_daily,
+        groups=calculation.groups,
         periods=periods,
         n_segments=len(keys),
         n_idle_days=calculation.n_idle_days([period.slice for period in periods]),
@@ -420,7 +452,7 @@ class _Calculation:
         sides = compare(both, self.method.off_benchmark)
         total, benchmark = self._returns(first, stop)
         if self.method.linking is Linking.GEOMETRIC:
-            return self._geometric(part, sides, total, benchmark)
+            return self._geometric(part, self.dates[first + starts], sides, total, benchmark)
         active_return = total - benchmark
         levels_of_buckets = self._effects(sides)
         factor = link_factors(
@@ -434,6 +466,7 @@ class _Calculation:
         parts = levels if self.method.is_top_down else levels[-1:]
         return PeriodAttribution(
             slice=part,
+            working=Working(self.dates[first + starts], sides, levels_of_buckets, (factor, factor)),
             levels=levels,
             active_return=active_return,
             sum_of_effects=sum(level.totals.total for level in parts),
@@ -514,7 +547,9 @@ class _Calculation:
             by_parent.setdefault(groups[i][:-1], []).append(i)
         return [_level(names, parent, groups, np.array(mine), columns) for parent, mine in by_parent.items()]
 
-    def _geometric(self, part: Slice, sides: Comparison, total: float, benchmark: float) -> PeriodAttribution:
+    def _geometric(
+        self, part: Slice, starts: DateArray, sides: Comparison, total: float, benchmark: float
+    ) -> PeriodAttribution:
         if sides.excess_weight.any():
             raise NotSupportedError(
                 "Geometric attribution needs weights that sum to those of the benchmark; use another linking.",
@@ -543,7 +578,8 @@ class _Calculation:
             columns = [sums(position, column, len(groups)) for column in (*by_segment, np.zeros(len(self.keys)))]
             level = _level(self.names[:depth], None, groups, np.unique(position[present]), columns)
             levels.append(replace(level, totals=totals))
-        return PeriodAttribution(part, levels, (1.0 + total) / (1.0 + benchmark) - 1.0, totals.total)
+        working = Working(starts, sides, [effects], (factors[0], factors[1]))
+        return PeriodAttribution(part, working, levels, (1.0 + total) / (1.0 + benchmark) - 1.0, totals.total)
 
     # ------------------------------------------------------------------ by currency, by linking
 

@@ -154,6 +154,7 @@ class Contribution:
     days: DayReturns
     own_days: DayReturns
     daily: FloatArray
+    weight: FloatArray
     periods: list[PeriodContribution]
     n_used_rows: int
     n_idle_days: int
@@ -264,6 +265,7 @@ def contribution(
         days=daily.portfolio,
         own_days=daily.local_days,
         daily=daily.local + daily.fx,
+        weight=daily.weight,
         periods=periods,
         n_used_rows=int(is_requested.sum()),
         n_idle_days=int((daily.portfolio.is_idle & is_requested).sum()),

@@ -1,5 +1,6 @@
 """What is asked of a calculation, in engine types: schemas make these, services read them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -54,7 +55,8 @@ class Request:
     """What every calculation is told.
 
     `canonical` is the canonical request as JSON text: defaults filled in, rows in date order, members sorted.
-    `no_effect` names the optional members that were sent and change nothing.
+    `no_effect` names the optional members that were sent and change nothing. `requested_window` are the dates of the
+    request as texts, for those who look for its calculation later.
     """
 
     portfolio_id: str
@@ -68,6 +70,7 @@ class Request:
     calendar: Calendar = field(default_factory=Calendar)
     fail_fast: bool = False
     no_effect: tuple[str, ...] = ()
+    requested_window: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

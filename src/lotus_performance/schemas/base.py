@@ -33,9 +33,12 @@ from lotus_performance.schemas.fields import (
     Uuid,
     Whole,
     unknown_member,
+    without_gaps,
 )
 from lotus_performance.schemas.limits import Limits
 
+WINDOW = ("performance_start_date", "report_start_date", "report_end_date", "as_of")
+"""Dates by which a request is told from others of its portfolio."""
 MAX_IGNORED = 1_000
 MAX_FREQUENCIES = 64
 """Far more than there are, so that each wrong one is named."""
@@ -393,6 +396,7 @@ class RequestSchema(StrictSchema):
             ),
             "calendar": Calendar(data["calendar"]["type"], data["calendar"].get("trading_calendar")),
             "fail_fast": data["flags"]["fail_fast"],
+            "requested_window": {name: str(data[name]) for name in WINDOW if name in data},
         }
 
 
@@ -472,10 +476,10 @@ def canonical_json(data: Mapping[str, Any], **tables: Any) -> bytes:
     return orjson.dumps({**members, **tables}, default=_decimal_text, option=options)
 
 
-def _decimal_text(value: Any) -> str:
+def _decimal_text(value: Any) -> orjson.Fragment:
     """Return a decimal without the zeros that do not count, so that 1.50 and 1.5 are one input."""
     if isinstance(value, Decimal):
-        return str(value.normalize(EXACT)) if value else "0"
+        return orjson.Fragment(str(value.normalize(EXACT)) if value else "0")
     raise TypeError(type(value).__name__)
 
 
@@ -485,7 +489,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Placed):
         return _plain(value.value)
     if isinstance(value, Table):
-        return value.canonical(value.date_order())
+        return without_gaps(value.canonical(value.date_order()))
     if isinstance(value, Mapping):
         return {name: _plain(member) for name, member in value.items()}
     return [_plain(element) for element in value] if isinstance(value, list) else value

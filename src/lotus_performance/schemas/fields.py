@@ -460,6 +460,15 @@ class Table:
         return np.lexsort([k if isinstance(k, np.ndarray) else np.array([c or "" for c in k]) for k in reversed(keys)])
 
 
+def without_gaps(columns: Mapping[str, Any]) -> Any:
+    """Return columns as they are, or as rows where cells are absent: JSON has no other way to leave a cell out."""
+    cells = {name: column.tolist() if isinstance(column, np.ndarray) else column for name, column in columns.items()}
+    if all(value is not None and value == value for column in cells.values() for value in column):
+        return columns
+    rows = (dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True))
+    return [{name: value for name, value in row.items() if value is not None and value == value} for row in rows]
+
+
 def column_is_dates(column: Any) -> bool:
     """Return whether a column holds dates."""
     return isinstance(column, np.ndarray) and column.dtype.kind == "M"

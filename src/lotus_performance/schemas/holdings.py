@@ -26,6 +26,7 @@ from lotus_performance.schemas.fields import (
     Text,
     limits_of,
     unknown_member,
+    without_gaps,
 )
 from lotus_performance.schemas.limits import Limits
 
@@ -314,5 +315,5 @@ def canonical_groups(stack: Stack, observations: Observations) -> list[dict[str,
         rows = slice(edges[i], edges[i + 1])
         columns: dict[str, Any] = {name: column[rows] for name, column in numbers.items()}
         columns = {name: column for name, column in columns.items() if not np.isnan(column).all()}
-        groups.append({"key": stack.members["key"][i], "observations": {"date": dates[rows], **columns}})
+        groups.append({"key": stack.members["key"][i], "observations": without_gaps({"date": dates[rows], **columns})})
     return groups

@@ -14,6 +14,7 @@ from lotus_performance.engine.periods import Frequency
 from lotus_performance.engine.requests import CalendarType, PrecisionMode
 from lotus_performance.engine.returns import ResetReason
 from lotus_performance.engine.rootfind import Search
+from lotus_performance.schemas.executions import ExecutionStatus
 
 JsonSchema = dict[str, Any]
 
@@ -698,7 +699,107 @@ def _status(value: str) -> JsonSchema:
     return _record("State of the service.", {"status": {"type": "string", "const": value, "description": "The state."}})
 
 
+_ACCEPTED = _record(
+    "There is no answer yet.",
+    {
+        "execution_id": _uuid("Identity of the execution."),
+        "status": _one_of(ExecutionStatus, "Where it stands."),
+        "links": _record(
+            "Where to look.",
+            {
+                "self": _text("The execution."),
+                "result": _text("Its answer."),
+                "lineage": _text("What is kept of it."),
+            },
+        ),
+    },
+)
+
+_EXECUTION = _record(
+    "One execution of a calculation.",
+    {
+        "execution_id": _uuid("Identity of the execution, which is that of the calculation."),
+        "analytics_type": _text("Kind of the calculation."),
+        "portfolio_id": _text("Identity of the portfolio, as sent."),
+        "execution_mode": _one_of(("sync", "async"), "Whether the caller waited for the answer."),
+        "status": _one_of(ExecutionStatus, "Where it stands."),
+        "requested_window": {
+            "type": "object",
+            "description": "Dates of the request, by member.",
+            "additionalProperties": _date("A date."),
+        },
+        "engine_version": _text("Version of the formulas."),
+        "input_fingerprint": _digest("Of the request, defaults filled in and rows in date order."),
+        "calculation_hash": _digest("Of the fingerprint and the engine's version."),
+        "created_at_utc": _text("When the request was taken."),
+        "stages": _list(
+            _record(
+                "A stage of the execution.",
+                {
+                    "stage_name": _one_of(("calculate", "materialise"), "The stage."),
+                    "status": _one_of(ExecutionStatus, "Where it stands."),
+                },
+                {"started_at_utc": _text("When it began."), "completed_at_utc": _text("When it ended.")},
+            ),
+            "What it goes through.",
+        ),
+    },
+    {
+        "result_hash": _digest("Of the figures of the answer."),
+        "error_message": _text("Why it failed."),
+        "error_code": _text("Code of the problem with which it failed."),
+        "started_at_utc": _text("When the calculation began."),
+        "completed_at_utc": _text("When it ended."),
+    },
+)
+
+_EXECUTION_PAGE = _record(
+    "Executions, the newest first.",
+    {"items": _list(_ref("Execution"), "A page of them.")},
+    {"next_cursor": _text("Leads to the next page; left out on the last one.")},
+)
+
+_LINEAGE = _record(
+    "What is kept of a calculation.",
+    {
+        "calculation_id": _uuid("Identity of the calculation."),
+        "calculation_type": _text("Kind of the calculation."),
+        "timestamp_utc": _text("When it ended, or was taken where it has not."),
+        "status": _one_of(("pending", "complete", "failed"), "Whether the artifacts are there."),
+        "artifacts": {
+            "type": "object",
+            "description": "Artifacts by name.",
+            "additionalProperties": _record(
+                "An artifact.",
+                {
+                    "url": _text("Where it is."),
+                    "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "Its checksum."},
+                    "size": _count("Its bytes."),
+                },
+            ),
+        },
+    },
+    {"error_message": _text("Why there are none.")},
+)
+
+_REPLAY = _record(
+    "How a calculation made anew compares with what was answered.",
+    {
+        "match": _flag("Whether all figures agree to 1e-9 relative, or one unit of the last decimal."),
+        "identical": _flag("Whether the hashes of the figures are equal."),
+        "max_difference": _number("none", "Largest difference of two figures, in their own units.", minimum=0),
+        "engine_version": _text("Version of the formulas now."),
+        "stored_engine_version": _text("Version of the formulas then."),
+    },
+)
+
+
 COMPONENTS: dict[str, JsonSchema] = {
+    "Accepted": _ACCEPTED,
+    "Execution": _EXECUTION,
+    "ExecutionPage": _EXECUTION_PAGE,
+    "Lineage": _LINEAGE,
+    "Replay": _REPLAY,
     "Root": _ROOT,
     "Health": _status("ok"),
     "Liveness": _status("live"),

@@ -7,15 +7,18 @@ from typing import Any
 import numpy as np
 
 from lotus_performance.engine.attribution import (
+    Attribution,
     CurrencyAttribution,
     EffectTotals,
     LevelEffects,
     PeriodAttribution,
     Portfolio,
+    Working,
     attribution,
     of_groups,
     of_instruments,
 )
+from lotus_performance.engine.brinson import LEVERAGE, Effects
 from lotus_performance.engine.fx import CurrencyMode
 from lotus_performance.engine.hierarchy import UNCLASSIFIED
 from lotus_performance.engine.holdings import CURRENCY, HoldingCurrencies, Holdings
@@ -26,12 +29,13 @@ from lotus_performance.engine.policies import AppliedPolicy, DataPolicy, apply_p
 from lotus_performance.engine.requests import AttributionRequest, ValuedPortfolio
 from lotus_performance.engine.returns import Basis, day_returns
 from lotus_performance.engine.segments import INSTRUMENT, Key, Observations
-from lotus_performance.engine.series import BoolArray
+from lotus_performance.engine.series import BoolArray, date_texts
 from lotus_performance.errors import Fault, UnknownHierarchyKeyError
 from lotus_performance.services.contribution import holding_currencies, idle_currencies
 from lotus_performance.services.figures import Rounding, figures_of, without_missing
 from lotus_performance.services.policies import Tested, policy_effect
 from lotus_performance.services.result import Result, shared_diagnostics, shared_meta
+from lotus_performance.services.workings import csv_of, file_name
 
 BASIS_POINTS = 1e4
 PATH = " -> "
@@ -95,6 +99,7 @@ def calculate_attribution(request: AttributionRequest) -> Result:
             ),
             **side.policy,
         },
+        workings=lambda: _workings(request, side.keys, result),
         audit={
             "counts": {
                 "portfolio_rows": side.n_rows,
@@ -185,6 +190,105 @@ def _tested(basis: Basis, applied: AppliedPolicy, instruments: Holdings, is_requ
     edges = instruments.first.tolist()
     for name, first, stop in zip(instruments.ids, edges[:-1], edges[1:], strict=True):
         yield Tested(stacked.perf_date[first:stop], returns[first:stop], is_told[first:stop], name)
+
+
+def _workings(request: AttributionRequest, keys: Sequence[Key], result: Attribution) -> dict[str, bytes]:
+    """Return daily returns, both sides bucket by bucket, the effects of each bucket with their factors, by currency."""
+    panels, effects, files = [], [], {}
+    for number, period in enumerate(result.periods, start=1):
+        label, working = period.slice.window.label, period.working
+        panels.append(_panel(label, request.names, keys, working))
+        effects += [
+            _effects_of(label, request.names, groups, working, each)
+            for each, (groups, _) in zip(working.effects, _levels_of(result, working), strict=True)
+        ]
+        if period.currencies is not None:
+            files[f"{file_name(label, number)}_currency_attribution_effects.csv"] = csv_of(
+                _by_currency(period.currencies)
+            )
+    daily: dict[str, Any] = {
+        "date": result.dates,
+        "portfolio_return": result.daily,
+        "benchmark_return": result.bmk_daily,
+        "periods": _labels_of_days(result),
+    }
+    return {
+        "daily_returns.csv": csv_of(daily),
+        "aligned_panel.csv": csv_of(_joined(panels)),
+        "single_period_effects.csv": csv_of(_joined(effects)),
+        **files,
+    }
+
+
+def _levels_of(result: Attribution, working: Working) -> Sequence[tuple[Sequence[Key], Any]]:
+    """Return the groups to which effects belong: those of each level top-down, else the segments."""
+    return result.groups if len(working.effects) > 1 else result.groups[-1:]
+
+
+def _labels_of_days(result: Attribution) -> list[str]:
+    labels: list[list[str]] = [[] for _ in result.dates]
+    for period in result.periods:
+        for day in range(period.slice.first, period.slice.stop):
+            labels[day].append(period.slice.window.label)
+    return [";".join(each) for each in labels]
+
+
+def _panel(label: str, names: Sequence[str], keys: Sequence[Key], working: Working) -> dict[str, list[Any]]:
+    sides = working.sides
+    return {
+        "period": [label] * len(sides.time),
+        "bucket": date_texts(working.starts[sides.time]),
+        **_key_columns(names, [keys[i] for i in sides.segment.tolist()]),
+        "portfolio_weight": sides.weight.tolist(),
+        "benchmark_weight": sides.bmk_weight.tolist(),
+        "portfolio_return": sides.returns.tolist(),
+        "benchmark_return": sides.bmk_returns.tolist(),
+        "gain_without_capital": sides.alone.tolist(),
+    }
+
+
+def _effects_of(
+    label: str, names: Sequence[str], groups: Sequence[Key], working: Working, effects: Effects
+) -> dict[str, list[Any]]:
+    """Return the effects of one level, below them the leverage of each bucket where there is any."""
+    allocation, selection = working.factors
+    levered = np.flatnonzero(effects.leverage)
+    none = [0.0] * len(levered)
+    time = np.concatenate((effects.time, levered))
+    found = [groups[i] for i in effects.group.tolist()]
+    return {
+        "period": [label] * len(time),
+        "bucket": date_texts(working.starts[time]),
+        **_key_columns(names, [*found, *[(LEVERAGE,)] * len(levered)]),
+        "allocation": [*effects.allocation.tolist(), *effects.leverage[levered].tolist()],
+        "selection": [*effects.selection.tolist(), *none],
+        "interaction": [*effects.interaction.tolist(), *none],
+        "allocation_factor": allocation[time].tolist(),
+        "selection_factor": selection[time].tolist(),
+    }
+
+
+def _key_columns(names: Sequence[str], keys: Sequence[Key]) -> dict[str, list[Any]]:
+    """Return a column for each label; groups of upper levels lack those below."""
+    return {
+        f"key {name}": [key[depth] if depth < len(key) else None for key in keys] for depth, name in enumerate(names)
+    }
+
+
+def _by_currency(parts: CurrencyAttribution) -> dict[str, Any]:
+    return {
+        "currency": parts.names,
+        "portfolio_weight": parts.weight,
+        "benchmark_weight": parts.bmk_weight,
+        "local_allocation": parts.local_allocation,
+        "local_selection": parts.local_selection,
+        "currency_allocation": parts.currency_allocation,
+        "currency_selection": parts.currency_selection,
+    }
+
+
+def _joined(tables: Sequence[dict[str, list[Any]]]) -> dict[str, list[Any]]:
+    return {name: [cell for table in tables for cell in table[name]] for name in tables[0]}
 
 
 def _geometric_note(request: AttributionRequest) -> list[str]:

@@ -25,6 +25,7 @@ from lotus_performance.engine.series import BoolArray, FloatArray, date_bytes, d
 from lotus_performance.services.figures import Rounding, cell_texts, figures_of, without_missing
 from lotus_performance.services.policies import Tested, policy_effect
 from lotus_performance.services.result import Result, shared_diagnostics, shared_meta
+from lotus_performance.services.workings import csv_of
 
 DEFAULT_CCY = "USD"
 BASIS_POINTS = 1e4
@@ -74,6 +75,7 @@ def calculate_contribution(request: ContributionRequest) -> Result:
             ),
             **policy_effect(applied, policy.outliers, _tested(applied, result), shape.rounding),
         },
+        workings=lambda: _workings(result),
         audit={
             "counts": {
                 "portfolio_rows": len(request.values),
@@ -89,6 +91,37 @@ def calculate_contribution(request: ContributionRequest) -> Result:
             ),
         },
     )
+
+
+def _workings(result: Contribution) -> dict[str, bytes]:
+    """Return the days of the portfolio with the factors that link them, and what each position added on each."""
+    values, panel, days = result.values, result.panel, result.days
+    factors = {}
+    for period in result.periods:
+        column = np.full(len(values), np.nan)
+        column[period.slice.first : period.slice.stop] = period.factor
+        factors[f"factor {period.slice.window.label}"] = column
+    holdings = panel.holdings
+    return {
+        "portfolio_twr.csv": csv_of(
+            {
+                "perf_date": values.perf_date,
+                "capital": days.capital,
+                "gain": days.gain,
+                "return": days.returns,
+                **factors,
+            }
+        ),
+        "daily_contributions.csv": csv_of(
+            {
+                "perf_date": values.perf_date[panel.date],
+                "position_id": [holdings.ids[i] for i in holdings.of_row.tolist()],
+                "weight": result.weight,
+                "contribution": result.daily,
+                "return": result.own_days.returns,
+            }
+        ),
+    }
 
 
 def holding_currencies(

@@ -14,6 +14,7 @@ from lotus_performance.engine.requests import MwrRequest
 from lotus_performance.engine.series import Day, date_texts
 from lotus_performance.services.figures import Rounding, figures_of, without_missing
 from lotus_performance.services.result import Result, shared_diagnostics, shared_meta
+from lotus_performance.services.workings import csv_of
 
 
 def calculate_mwr(request: MwrRequest) -> Result:
@@ -59,7 +60,38 @@ def calculate_mwr(request: MwrRequest) -> Result:
         ),
         diagnostics=shared_diagnostics(request, start, result.notes, [*notices, *result.notices]),
         audit={"counts": {"cash_flows": len(request.flows.amount), "roots": len(result.roots)}},
+        workings=lambda: {"mwr_cashflow_schedule.csv": _schedule(request, result, start, PERIODS_PER_YEAR[basis])},
     )
+
+
+def _schedule(request: MwrRequest, result: MoneyWeightedReturn, start: Day, year_days: float) -> bytes:
+    """Return every flow, opening and closing value among them, with its time, weight and present value."""
+    flows = request.flows
+    dates = np.concatenate(([start], flows.date, [request.as_of])).astype("datetime64[D]")
+    amounts = np.concatenate(([-request.begin_mv], -flows.amount, [request.end_mv]))
+    days = (dates - start).astype(np.int64)
+    years = days / year_days
+    rate = np.nan if result.ann_rate is None else float(result.ann_rate)
+    with np.errstate(all="ignore"):
+        discount = np.power(1.0 + rate, -years)
+        weight = (days[-1] - days) / days[-1] if days[-1] else np.zeros(len(days))
+        value = amounts * discount
+    columns: dict[str, Any] = {
+        "date": dates,
+        "kind": ["begin_mv", *["cash_flow"] * len(flows.amount), "end_mv"],
+        "amount": amounts,
+        "days": days,
+        "years": years,
+        "part_of_period_left": weight,
+        "rate_per_year": np.full(len(days), rate),
+        "discount_factor": discount,
+        "present_value": value,
+    }
+    return csv_of({name: np.where(np.isfinite(c), c, np.nan) if _is_float(c) else c for name, c in columns.items()})
+
+
+def _is_float(column: Any) -> bool:
+    return isinstance(column, np.ndarray) and column.dtype.kind == "f"
 
 
 def _start(request: MwrRequest) -> tuple[Day, list[Notice]]:

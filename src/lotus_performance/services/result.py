@@ -1,6 +1,6 @@
 """What a service hands over: the figures, and what is told beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +15,17 @@ MAX_DATES = 100
 
 @dataclass(frozen=True)
 class Result:
-    """One answer in wire names, but for ids and hashes: `figures` are what `result_hash` is taken over."""
+    """One answer in wire names, but for ids and hashes: `figures` are what `result_hash` is taken over.
+
+    `workings` makes the CSV files from which every figure can be recomputed, by name.
+    """
 
     figures: dict[str, Any]
     meta: dict[str, Any]
     diagnostics: dict[str, Any]
     audit: dict[str, Any]
     details: dict[str, Any] = field(default_factory=dict)
+    workings: Callable[[], dict[str, bytes]] = dict
 
 
 def shared_meta(request: Request, requested: Sequence[str], start: Day, end: Day) -> dict[str, Any]:

@@ -17,13 +17,14 @@ from lotus_performance.engine.periods import Frequency, Slice, resolve_windows, 
 from lotus_performance.engine.policies import AppliedPolicy, DataPolicy, apply_policy
 from lotus_performance.engine.requests import TwrRequest
 from lotus_performance.engine.returns import Reset
-from lotus_performance.engine.series import Day, FloatArray, date_bytes, date_texts
+from lotus_performance.engine.series import MONEY, Day, FloatArray, date_bytes, date_texts
 from lotus_performance.engine.twr import Buckets, PeriodReturn, TimeWeightedReturn, overflow_named, time_weighted_return
 from lotus_performance.errors import Fault, FxRateMissingError, PrecisionModeUnsupportedError
 from lotus_performance.services.calendars import business_days
 from lotus_performance.services.figures import AnyArray, Rounding, cell_texts, figures_of, without_missing
 from lotus_performance.services.policies import Tested, policy_effect
 from lotus_performance.services.result import Result, shared_diagnostics, shared_meta
+from lotus_performance.services.workings import csv_of
 
 
 def calculate_twr(request: TwrRequest) -> Result:
@@ -84,6 +85,41 @@ def calculate_twr(request: TwrRequest) -> Result:
                 "periods": len(result.periods),
             }
         },
+        workings=lambda: {"twr_calculation_details.csv": _details(result, rows, days)},
+    )
+
+
+def _details(result: TimeWeightedReturn, rows: ExactRows | None, exact: Sequence[ExactDay]) -> bytes:
+    """Return the working of every row: its return, and the periods that link it by the rule of legs and restarts."""
+    values, days = result.values, result.days
+    periods: list[list[str]] = [[] for _ in range(len(values))]
+    for period in result.periods:
+        for row in range(period.first, period.stop):
+            periods[row].append(period.window.label)
+    money = vars(values) if rows is None else vars(rows)
+    figures: dict[str, Any] = {
+        "gain": days.gain,
+        "capital": days.capital,
+        "return": days.returns,
+        "factor": days.factor,
+    }
+    if exact:
+        names = {"gain": "gain", "capital": "capital", "return": "returns", "factor": "factor"}
+        figures = {name: [getattr(day, member) for day in exact] for name, member in names.items()}
+    return csv_of(
+        {
+            "perf_date": values.perf_date,
+            **{name: money[name] for name in MONEY},
+            "capital": figures["capital"],
+            "gain": figures["gain"],
+            "sign": days.sign.astype(np.int64),
+            "local_return": result.local_days.returns,
+            "fx_return": np.zeros(len(values)) if result.fx_return is None else result.fx_return,
+            "return": figures["return"],
+            "factor": figures["factor"],
+            "has_new_capital": days.has_new_capital,
+            "periods": [";".join(labels) for labels in periods],
+        }
     )
 
 

@@ -1,0 +1,1 @@
+"""What is kept of every calculation: executions and payloads in a database, artifacts in a folder."""
