@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+from flask import Flask
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from referencing import Registry
@@ -157,3 +158,9 @@ def codes(answer: Any) -> list[str]:
 
 def fingerprint(answer: Any) -> str:
     return str(answer["meta"]["input_fingerprint"])
+
+
+def checked(app: Flask) -> FlaskClient:
+    """Return a client of an application whose answers are checked."""
+    app.test_client_class = CheckedClient
+    return app.test_client()

@@ -11,9 +11,11 @@ from contextlib import contextmanager
 
 from lotus_performance import __version__
 from lotus_performance.errors import PerformanceError
+from lotus_performance.jobs.analytics import ANALYTICS
 from lotus_performance.jobs.lineage import Lineage
+from lotus_performance.jobs.returns_series import ANALYTICS_TYPE
 from lotus_performance.jobs.worker import Worker
-from lotus_performance.keep import keep
+from lotus_performance.keep import keep, returns_jobs
 from lotus_performance.settings import SettingsError, read_settings
 from lotus_performance.storage.executions import Status
 from lotus_performance.storage.tables import utc_in
@@ -91,7 +93,8 @@ def _kept() -> Iterator[Lineage]:
 
 
 def _work(options: argparse.Namespace) -> int:
-    configure_logging(read_settings().log_level)
+    settings = read_settings()
+    configure_logging(settings.log_level)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -99,7 +102,7 @@ def _work(options: argparse.Namespace) -> int:
         threading.Thread(target=_follow, args=(options.parent, stop), daemon=True).start()
     with _kept() as kept:
         kept.executions.database.refuse_other_schema()
-        Worker(kept).work_until(stop)
+        Worker(kept, {ANALYTICS_TYPE: returns_jobs(settings, kept).work}).work_until(stop)
     return 0
 
 
@@ -133,7 +136,11 @@ def _verify(options: argparse.Namespace) -> int:
 def _replay(options: argparse.Namespace) -> int:
     n_other = 0
     with _kept() as kept:
-        named = options.id or [e.execution_id for e in kept.executions.each() if e.status is Status.COMPLETE]
+        named = options.id or [
+            e.execution_id
+            for e in kept.executions.each()
+            if e.status is Status.COMPLETE and e.analytics_type in ANALYTICS
+        ]
         for n, execution_id in enumerate(named, start=1):
             outcome = kept.replay(execution_id)
             if not outcome["match"]:

@@ -18,23 +18,28 @@
     │   ├── LinkingUndefinedError         linking_undefined
     │   ├── NotSupportedError             not_supported
     │   ├── PrecisionModeUnsupportedError precision_mode_unsupported
+    │   ├── InvalidRequestError           invalid_request
     │   └── InvalidCursorError            invalid_cursor
     ├── NotComputableError                valid, yet without a result
     │   ├── NoRootError                   not_computable.no_root
     │   ├── NoCapitalError                not_computable.no_capital
     │   ├── NoPeriodError                 not_computable.no_period
-    │   └── FigureOverflowError           not_computable.overflow
+    │   ├── FigureOverflowError           not_computable.overflow
+    │   └── InsufficientDataError         insufficient_data
     ├── CalculationError                  calculation_failed: our fault
     ├── NotFoundError                     nothing is kept under this id or name
     │   ├── ExecutionNotFoundError        lineage_not_found
     │   ├── ManifestMissingError          manifest_missing
-    │   └── ArtifactNotFoundError         artifact_not_found
+    │   ├── ArtifactNotFoundError         artifact_not_found
+    │   ├── ResourceNotFoundError         resource_not_found
+    │   └── FeatureDisabledError          feature_disabled
     ├── ConflictError                     calculation_conflict: the id has other data
     ├── StorageError                      what is kept cannot be used: our fault
     │   ├── StorageSetupError             storage_error: it was refused at the start
     │   ├── LineageUnavailableError       lineage_unavailable
     │   └── IntegrityError                integrity_error
     ├── StorageUnavailableError           storage_unavailable: ask again later
+    ├── UpstreamUnavailableError          upstream_unavailable: ask again later
     └── NotReadyError                     not_ready: ask again later
 
 ``api/errors.py`` is the one place where a class becomes a status.
@@ -156,6 +161,12 @@ class PrecisionModeUnsupportedError(InvalidInputError):
     code = "precision_mode_unsupported"
 
 
+class InvalidRequestError(InvalidInputError):
+    """Members of a request for a series of returns contradict each other, or something they ask for was not sent."""
+
+    code = "invalid_request"
+
+
 class InvalidCursorError(InvalidInputError):
     """The cursor of a list is none of ours."""
 
@@ -190,6 +201,12 @@ class FigureOverflowError(NotComputableError):
     code = "not_computable.overflow"
 
 
+class InsufficientDataError(NotComputableError):
+    """Returns are missing on dates on which the policies of the request want them."""
+
+    code = "insufficient_data"
+
+
 class CalculationError(PerformanceError):
     """The engine failed or an identity does not hold: our fault."""
 
@@ -216,6 +233,18 @@ class ArtifactNotFoundError(NotFoundError):
     """The calculation has no artifact of this name."""
 
     code = "artifact_not_found"
+
+
+class ResourceNotFoundError(NotFoundError):
+    """The source of the data does not know what was asked for, or no result is kept under this id."""
+
+    code = "resource_not_found"
+
+
+class FeatureDisabledError(NotFoundError):
+    """The operator has switched this off."""
+
+    code = "feature_disabled"
 
 
 class ConflictError(PerformanceError):
@@ -250,6 +279,12 @@ class StorageUnavailableError(PerformanceError):
     """The database does not answer at the moment."""
 
     code = "storage_unavailable"
+
+
+class UpstreamUnavailableError(PerformanceError):
+    """The source of the data does not answer, or not in a form that can be used."""
+
+    code = "upstream_unavailable"
 
 
 class NotReadyError(PerformanceError):

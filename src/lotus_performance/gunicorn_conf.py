@@ -30,7 +30,7 @@ from lotus_performance.draining import begin_draining, is_draining  # noqa: E402
 from lotus_performance.errors import PerformanceError  # noqa: E402
 from lotus_performance.jobs.supervise import WorkerProcess  # noqa: E402
 from lotus_performance.keep import keep  # noqa: E402
-from lotus_performance.settings import control_group, read_settings  # noqa: E402
+from lotus_performance.settings import read_settings, server_threads  # noqa: E402
 
 _settings = read_settings()
 # Before the application is imported, which refuses a schema that is not its own.
@@ -46,9 +46,7 @@ bind = f"{_host}:{_settings.port}"
 workers = _settings.workers
 # Threads, because a slow client holds one of them and not a whole process (RFC 0024).
 worker_class = "gthread"
-# A container's limit of processes counts threads: a worker that cannot start one dies with all its requests.
-_most = control_group("pids.max") or "max"
-threads = 128 if _most == "max" else max(4, min(128, (int(_most) - 16) // workers - 4))
+threads = server_threads(workers)
 worker_connections = 1000
 backlog = 2048
 keepalive = 5

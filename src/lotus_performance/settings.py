@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+from urllib.parse import urlsplit
 
 from environs import Env, EnvValidationError
+from marshmallow import ValidationError
 from marshmallow.validate import Length, OneOf, Range
 
 from lotus_performance.schemas.limits import MEBIBYTE, Limits
@@ -42,6 +44,15 @@ class Settings:
     database_url: str = ""
     lineage_path: Path | None = None
     lineage_mode: str = "off"
+    core_url: str = ""
+    core_timeout_seconds: float = 5.0
+    core_max_retries: int = 2
+    cap_twr: bool = True
+    cap_mwr: bool = True
+    cap_contribution: bool = True
+    cap_attribution: bool = True
+    mode_stateless: bool = True
+    mode_stateful: bool = True
 
     @property
     def database(self) -> str:
@@ -69,6 +80,15 @@ VARIABLES = {
     "database_url": "DATABASE_URL",
     "lineage_path": "LINEAGE_STORAGE_PATH",
     "lineage_mode": "LINEAGE_MODE",
+    "core_url": "CORE_QUERY_BASE_URL",
+    "core_timeout_seconds": "CORE_TIMEOUT_SECONDS",
+    "core_max_retries": "CORE_MAX_RETRIES",
+    "cap_twr": "PA_CAP_TWR_ENABLED",
+    "cap_mwr": "PA_CAP_MWR_ENABLED",
+    "cap_contribution": "PA_CAP_CONTRIBUTION_ENABLED",
+    "cap_attribution": "PA_CAP_ATTRIBUTION_ENABLED",
+    "mode_stateless": "PLATFORM_INPUT_MODE_STATELESS_ENABLED",
+    "mode_stateful": "PLATFORM_INPUT_MODE_STATEFUL_ENABLED",
 }
 """Environment variable of each setting."""
 
@@ -86,6 +106,27 @@ def control_group(name: str) -> str | None:
         return (CONTROL_GROUP / name).read_text().strip()
     except OSError:
         return None
+
+
+def server_threads(workers: int) -> int:
+    """Return the number of threads of a worker: fewer where a container limits them.
+
+    A container's limit of processes counts threads: a worker that cannot start one dies with all its requests.
+    """
+    most = control_group("pids.max") or "max"
+    return 128 if most == "max" else max(4, min(128, (int(most) - 16) // workers - 4))
+
+
+def _refuse_other_than_base_url(text: str) -> None:
+    if not text:
+        return
+    try:
+        parts = urlsplit(text)
+        is_fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_fine = False
+    if not is_fine or parts.username or parts.password or parts.query or parts.fragment:
+        raise ValidationError("Must be like http://host:port, without user, query and fragment.")
 
 
 def _path(text: str) -> Path | None:
@@ -107,6 +148,10 @@ def read_settings() -> Settings:
         value: int = env.int(VARIABLES[name], getattr(defaults, name), validate=Range(low, high))
         return value
 
+    def switch(name: str) -> bool:
+        value: bool = env.bool(VARIABLES[name], getattr(defaults, name))
+        return value
+
     settings = Settings(
         host=env.str("HOST", defaults.host, validate=Length(1)),
         port=whole("port", 0, 65_535),
@@ -122,6 +167,15 @@ def read_settings() -> Settings:
         database_url=env.str("DATABASE_URL", ""),
         lineage_path=_path(env.str("LINEAGE_STORAGE_PATH", "")),
         lineage_mode=env.str("LINEAGE_MODE", LINEAGE_MODES[0], validate=OneOf(LINEAGE_MODES)),
+        core_url=env.str("CORE_QUERY_BASE_URL", "", validate=_refuse_other_than_base_url),
+        core_timeout_seconds=env.float("CORE_TIMEOUT_SECONDS", defaults.core_timeout_seconds, validate=Range(0.1, 30)),
+        core_max_retries=whole("core_max_retries", 0, 5),
+        cap_twr=switch("cap_twr"),
+        cap_mwr=switch("cap_mwr"),
+        cap_contribution=switch("cap_contribution"),
+        cap_attribution=switch("cap_attribution"),
+        mode_stateless=switch("mode_stateless"),
+        mode_stateful=switch("mode_stateful"),
     )
     faults = [
         f"{name} is not a setting; settings are {', '.join(VARIABLES.values())}"

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -18,6 +19,10 @@ MAX_EXPONENT = 400
 
 MAX_NUMBER_LENGTH = 400
 """Characters of an exact decimal: arithmetic takes longer with each digit, and no amount has as many."""
+
+
+DECIMAL_TEXT = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?")
+"""A number that is written as text, by those who keep all of its digits."""
 
 
 class MalformedJsonError(ValueError):

@@ -84,7 +84,7 @@ BOUNDED = {name: row[1].split(" to ") for name, row in SETTINGS_ROWS.items() if 
 
 
 def test_every_setting_is_in_deploy_md_with_its_default() -> None:
-    defaults = {variable: str(getattr(Settings(), name)) for name, variable in VARIABLES.items()}
+    defaults = {variable: str(getattr(Settings(), name)) or "none" for name, variable in VARIABLES.items()}
     defaults |= {"WEB_CONCURRENCY": "one a core", "LINEAGE_MODE": "async"}
     defaults |= {"DATABASE_URL": "none", "LINEAGE_STORAGE_PATH": "none"}
     assert {variable: default for variable, (default, _) in SETTINGS_ROWS.items()} == defaults
@@ -177,7 +177,7 @@ def test_errors_md_says_of_each_fault_what_the_documentation_page_says() -> None
 def test_every_warning_is_in_api_md() -> None:
     package = Path(wire_fields.__file__).parents[1]
     source = "".join(path.read_text() for path in package.rglob("*.py"))
-    codes = set(re.findall(r'(?:Notice|dated)\(\s*"([a-z_]+)"', source))
+    codes = set(re.findall(r'(?:Notice|add|dated)\(\s*"([a-z_]+)"', source))
     assert codes == set(re.findall(r"^\| `([a-z_]+)` \| [^|]+ \|$", API.partition("| warning |")[2], re.MULTILINE))
 
 

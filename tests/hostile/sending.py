@@ -23,6 +23,7 @@ PATHS = {
     "returns": "/integration/returns/series",
     "lineage": "/performance/lineage",
     "executions": "/performance/executions",
+    "capabilities": "/integration/capabilities",
 }
 CLOSED, TIMED_OUT = "closed", "timeout"
 JSON_HEAD = f"POST {PATHS['twr']} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()

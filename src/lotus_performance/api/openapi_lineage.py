@@ -1,6 +1,8 @@
 """Operations of executions and lineage for the OpenAPI document."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from apispec import APISpec
@@ -9,7 +11,11 @@ from lotus_performance.api.wire import JSON
 from lotus_performance.schemas.executions import ExecutionsQuerySchema
 from lotus_performance.schemas.responses import JsonSchema
 
-TAG = {"name": "lineage", "description": "What is kept of every calculation, and whether it is what was written."}
+EXAMPLES = Path(__file__).parent / "examples"
+LINEAGE_TAG = {
+    "name": "lineage",
+    "description": "What is kept of every calculation, and whether it is what was written.",
+}
 
 ID: JsonSchema = {
     "in": "path",
@@ -26,7 +32,13 @@ NAME: JsonSchema = {
 }
 
 
-def _schema_of(field: Any) -> JsonSchema:
+def read_example(name: str) -> Any:
+    """Return an example of the documentation."""
+    return json.loads((EXAMPLES / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def schema_of(field: Any) -> JsonSchema:
+    """Return the JSON schema of a member of a query, its unit among it."""
     unit = field.metadata.get("x-unit")
     return field.json_schema() | ({"x-unit": unit} if unit else {})  # type: ignore[no-any-return]
 
@@ -45,7 +57,7 @@ def add_lineage(spec: APISpec, headers: Parts, refusals: Parts) -> None:
         }
 
     def add(path: str, method: str, name: str, summary: str, description: str, **members: Any) -> None:
-        operation = {"operationId": name, "tags": [TAG["name"]], "summary": summary, "description": description}
+        operation = {"operationId": name, "tags": [LINEAGE_TAG["name"]], "summary": summary, "description": description}
         spec.path(path, operations={method: operation | members})
 
     not_yet = answer("Accepted", "A worker will answer; ask again.", "Retry-After")
@@ -62,7 +74,7 @@ def add_lineage(spec: APISpec, headers: Parts, refusals: Parts) -> None:
                 "in": "query",
                 "required": False,
                 "description": field.metadata["description"],
-                "schema": _schema_of(field),
+                "schema": schema_of(field),
             }
             for name, field in ExecutionsQuerySchema().fields.items()
         ],

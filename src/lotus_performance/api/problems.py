@@ -111,6 +111,13 @@ DOMAIN_PROBLEMS: dict[type[PerformanceError], Problem] = {
             "The precision mode is not available for this calculation.",
             "Leave out `precision_mode`, or send `FLOAT64`.",
         ),
+        errors.InvalidRequestError: (
+            400,
+            "Invalid request",
+            "A series of returns is asked for and not sent, no series is selected, or the window contradicts its dates "
+            "or holds more of them than one answer may.",
+            "Correct the members that `errors` names.",
+        ),
         errors.NoRootError: (
             422,
             "Not computable: no root",
@@ -134,6 +141,13 @@ DOMAIN_PROBLEMS: dict[type[PerformanceError], Problem] = {
             "Not computable: overflow",
             "A figure is larger than a double can hold.",
             "Check the amounts: such a figure comes from a value of almost nothing, or from one far too large.",
+        ),
+        errors.InsufficientDataError: (
+            422,
+            "Insufficient data",
+            "Returns are missing on dates on which the request wants them: under FAIL_FAST on any, else in a gap longer"
+            " than `max_gap_days`, in a whole series, or on every common date.",
+            "Send the dates that `errors` names, choose another `data_policy`, or ask for another window.",
         ),
         errors.CalculationError: (
             500,
@@ -165,6 +179,18 @@ DOMAIN_PROBLEMS: dict[type[PerformanceError], Problem] = {
             "The calculation has no artifact of this name.",
             "Use a name that the lineage of the calculation lists.",
         ),
+        errors.ResourceNotFoundError: (
+            404,
+            "Resource not found",
+            "lotus-core does not know the portfolio, or has no benchmark for it; or no result is kept under this id.",
+            "Compare the id with that in lotus-core, or with `execution_id` of the answer 202.",
+        ),
+        errors.FeatureDisabledError: (
+            404,
+            "Feature disabled",
+            "The operator has switched this calculation or input mode off.",
+            "Ask `GET /integration/capabilities` for what is open.",
+        ),
         errors.ConflictError: (
             409,
             "Calculation conflict",
@@ -195,6 +221,14 @@ DOMAIN_PROBLEMS: dict[type[PerformanceError], Problem] = {
             "The calculation cannot be recorded or found at the moment: the database does not answer, or the disk is "
             "full.",
             "Send the request again after the seconds of `Retry-After`.",
+        ),
+        errors.UpstreamUnavailableError: (
+            503,
+            "Upstream unavailable",
+            "lotus-core does not answer in time, refuses, answers in a form that is not understood, or is not "
+            "configured.",
+            "Send the request again after the seconds of `Retry-After`; when it stays, the log says what lotus-core "
+            "answered.",
         ),
         errors.NotReadyError: (
             503,

@@ -121,10 +121,14 @@ def prefers_async(incoming: Request) -> bool:
     return RESPOND_ASYNC in {each.partition(";")[0].strip().lower() for each in preferences}
 
 
-def accepted(execution: Execution) -> Response:
+def accepted(execution: Execution, result: str | None = None) -> Response:
     """Return that an execution has no answer yet, and where there will be one."""
     place = f"/performance/executions/{execution.execution_id}"
-    links = {"self": place, "result": f"{place}/result", "lineage": f"/performance/lineage/{execution.execution_id}"}
+    links = {
+        "self": place,
+        "result": result or f"{place}/result",
+        "lineage": f"/performance/lineage/{execution.execution_id}",
+    }
     body = dump_json({"execution_id": execution.execution_id, "status": execution.status, "links": links})
     response = no_store(body)
     response.status_code = 202

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from lotus_performance.engine.requests import Request
+from lotus_performance.errors import NotSupportedError
 from lotus_performance.schemas.attribution import AttributionRequestSchema
 from lotus_performance.schemas.base import RequestSchema
 from lotus_performance.schemas.contribution import ContributionRequestSchema
@@ -46,6 +47,9 @@ def _schema(kind: type[RequestSchema]) -> RequestSchema:
 
 
 def stored_request(execution: Execution, canonical: bytes) -> Request:
-    """Return the canonical request of an execution in engine types."""
+    """Return the canonical request of an execution in engine types; raises NotSupportedError."""
+    if execution.analytics_type not in ANALYTICS:
+        # Its data was another service's, which may hold other data by now.
+        raise NotSupportedError(f"A calculation of the kind {execution.analytics_type} is not calculated anew.")
     request: Request = _schema(ANALYTICS[execution.analytics_type].schema).load(load_document(canonical))
     return replace(request, calculation_id=execution.execution_id)

@@ -129,6 +129,8 @@ class Lineage:
         if execution.attempts > MAX_ATTEMPTS:  # whoever was at it was killed, again and again
             raise IntegrityError("The artifacts could not be made.")
         files = {"request.json": payload.request, "response.json": _answer(payload)}
+        if execution.analytics_type not in ANALYTICS:
+            return files
         again = recalculated(execution, payload)
         if again.result_hash == execution.result_hash:
             return files | again.result.workings()
@@ -196,7 +198,7 @@ class Lineage:
         try:
             payload = self.executions.payload(execution.execution_id)
             _refuse_changed(execution, payload)
-            if sha256_of(dump_json(_figures(orjson.loads(_answer(payload))))) != execution.result_hash:
+            if sha256_of(_hashed(execution, _answer(payload))) != execution.result_hash:
                 found = ["The answer does not match its hash."]
         except (IntegrityError, ExecutionNotFoundError) as error:
             found = [error.message]
@@ -238,6 +240,11 @@ def _answer(payload: Payload) -> bytes:
     if payload.response is None:
         raise IntegrityError("The answer of this calculation was not kept.")
     return payload.response
+
+
+def _hashed(execution: Execution, answer: bytes) -> bytes:
+    """Return what `result_hash` is taken over: the figures of a calculation, the whole of any other answer."""
+    return dump_json(_figures(orjson.loads(answer))) if execution.analytics_type in ANALYTICS else answer
 
 
 def _figures(answer: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable, Mapping
 
 from lotus_performance.errors import (
     CalculationError,
@@ -25,8 +26,10 @@ GIVEN_UP = "The calculation failed unexpectedly; the error has been logged."
 class Worker:
     """One process that does what waits in the database; any number of them may run, on any machine."""
 
-    def __init__(self, lineage: Lineage) -> None:
+    def __init__(self, lineage: Lineage, others: Mapping[str, Callable[[Execution], None]] | None = None) -> None:
         self.lineage = lineage
+        self.others = others or {}
+        """What answers executions of further kinds, by their `analytics_type`."""
         self.executions = lineage.executions
 
     def work_until(self, stop: threading.Event) -> None:
@@ -49,6 +52,8 @@ class Worker:
             return False
         if execution.status is Status.COMPLETE:
             self.lineage.materialise(execution)
+        elif execution.analytics_type in self.others:
+            self.others[execution.analytics_type](execution)
         else:
             self._calculate(execution)
         return True

@@ -19,6 +19,7 @@ class AnalyticsType(StrEnum):
     MWR = "mwr"
     CONTRIBUTION = "contribution"
     ATTRIBUTION = "attribution"
+    RETURNS_SERIES = "returns_series"
 
 
 class ExecutionStatus(StrEnum):

@@ -660,6 +660,11 @@ def unknown_member(name: str, known: Mapping[str, Any]) -> Message:
     return Message(f"`{shown}` is not a member here", "unknown", hint=hint)
 
 
+def is_uuid(text: str) -> bool:
+    """Return whether a text is a UUID in canonical form."""
+    return _UUID.fullmatch(text) is not None
+
+
 def limits_of(owner: Any) -> Limits:
     """Return the limits of the schema that a field or a nested schema belongs to."""
     while isinstance(owner, fields.Field):

@@ -46,6 +46,9 @@ WARNINGS = {
     "one_sided_date": "A date of the portfolio or of its benchmark alone, on which nothing moved, was left out.",
     "calendar_unavailable": "The trading calendar is not at hand; Monday to Friday were counted.",
     "no_effect": "Optional members were sent that change nothing in this answer.",
+    "filled": "Returns were not there, and were filled as asked for.",
+    "incomplete_bucket": "Weeks or months are compounded from fewer days than are expected.",
+    "off_calendar": "Dates have a return on which none is expected; it is told and not counted.",
 }
 """What each code of a warning means."""
 

@@ -59,18 +59,24 @@ def shared_diagnostics(
         "reset_days": n_resets,
         "effective_period_start": str(start),
         "notes": list(notes),
-        "warnings": [_warning(notice) for notice in (*notices, *_no_effect(request))],
+        "warnings": [warning_of(notice) for notice in (*notices, *_no_effect(request))],
     }
 
 
 def _no_effect(request: Request) -> list[Notice]:
-    if not request.no_effect:
+    return no_effect_notices(request.no_effect)
+
+
+def no_effect_notices(members: Sequence[str]) -> list[Notice]:
+    """Return the warning of members that change nothing, none where there are none."""
+    if not members:
         return []
-    detail = f"These members change nothing in this answer: {', '.join(request.no_effect)}."
+    detail = f"These members change nothing in this answer: {', '.join(members)}."
     return [Notice("no_effect", detail, "info")]
 
 
-def _warning(notice: Notice) -> dict[str, Any]:
+def warning_of(notice: Notice) -> dict[str, Any]:
+    """Return a notice in wire names."""
     detail = notice.detail
     if len(notice.dates) > MAX_DATES:
         detail = f"{detail} {len(notice.dates)} days, of which the first {MAX_DATES} are listed."
