@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +41,10 @@ def running_server() -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [str(SCRIPTS / "lotus-performance"), "serve", "--port", str(port)]
-    server = subprocess.Popen(command, env={**os.environ, "LOG_LEVEL": "ERROR"})  # noqa: S603
+    data = tempfile.TemporaryDirectory(prefix="lotus-fuzz-")
+    # There is no lotus-core to ask: what would be 503 on every such request is switched off.
+    changed = {"LOG_LEVEL": "ERROR", "DATA_DIR": data.name, "PLATFORM_INPUT_MODE_STATEFUL_ENABLED": "false"}
+    server = subprocess.Popen(command, env={**os.environ, **changed})  # noqa: S603
     try:
         deadline = time.monotonic() + START_SECONDS
         while not is_ready(url):
@@ -51,6 +55,7 @@ def running_server() -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(START_SECONDS)
+        data.cleanup()
 
 
 def is_ready(url: str) -> bool:
