@@ -251,6 +251,24 @@ def test_weights_beyond_one_are_a_row_of_their_own(attribute: Post) -> None:
     assert reconciliation(answer) == (9.0, 9.0, 0.0)
 
 
+def test_weights_that_do_not_sum_are_noted(attribute: Post) -> None:
+    mine = [MINE[0], group("Bank", observation(MONDAY, 0.4, 0.02), observation(TUESDAY, 0.5, 0.02))]
+    told = (
+        f"ITD: in 1 of 2 buckets the portfolio's weights do not sum to those of the benchmark, first on {TUESDAY}, "
+        "where they are more by 0.1;"
+    )
+    assert told in notes(attribute(portfolio_groups_data=mine))
+    assert "do not sum" not in notes(attribute())
+
+
+def test_returns_that_look_like_percent_are_noted(attribute: Post) -> None:
+    mine = [MINE[0], group("Bank", observation(MONDAY, 0.4, 2.0), observation(TUESDAY, 0.4, 0.02))]
+    assert "Returns beyond 100 % in 1 of 8 observations; returns are fractions" in notes(
+        attribute(portfolio_groups_data=mine)
+    )
+    assert "beyond 100 %" not in notes(attribute())
+
+
 ACTIVE = {"none": 1.6, **dict.fromkeys(("carino", "log", "menchero", "grap", "frongello", "symmetric"), 1.7024)}
 
 
@@ -377,6 +395,19 @@ def test_net_and_gross(attribute: Post) -> None:
         answer = attribute(**(INSTRUMENTS | {"portfolio_data": portfolio(row, basis=basis)}))
         # Fees at the top are no group's.
         assert reconciliation(answer) == (active, 0.8, round(active - 0.8, 6))
+
+
+def test_fees_of_an_instrument_without_investment_are_its_segments(attribute: Post) -> None:
+    fee = instrument("Fee", point(MONDAY, 0, 0, mgmt_fees=-10), sector="Bank")
+    changes = INSTRUMENTS | {"instruments_data": [*INSTRUMENTS["instruments_data"], fee]}
+    net, gross = (
+        attribute(**(changes | {"portfolio_data": portfolio(point(MONDAY, 1000, 1068, mgmt_fees=-10), basis=basis)}))
+        for basis in ("NET", "GROSS")
+    )
+    # Bank gained 8 of 400; of its r of 2 % the fee takes 2.5 %.
+    assert effects(net)["Bank"] == (0.2, round(0.5 * (-0.5 - 4), 6), round(-0.1 * (-0.5 - 4), 6))
+    assert reconciliation(net) == (-0.2, -0.2, 0.0)
+    assert effects(gross)["Bank"] == (0.2, -1.0, 0.2)
 
 
 def test_values_are_warned_of(attribute: Post) -> None:
@@ -513,10 +544,41 @@ def test_one_of_the_two_returns_of_a_currency_follows_from_the_other(attribute: 
 def test_holdings_in_the_base_currency_have_no_currency_return(attribute: Post) -> None:
     mine = [
         CURRENCIES["portfolio_groups_data"][0],
-        group({"currency": "USD"}, observation(MONDAY, 0.3, 0.01, return_local=0.5, return_fx=0.5)),
+        group({"currency": "USD"}, observation(MONDAY, 0.3, 0.01, return_local=0.01, return_fx=0.0)),
     ]
     answer = attribute(**(CURRENCIES | {"portfolio_groups_data": mine}))
     assert currency_rows(answer) == currency_rows(attribute(**CURRENCIES))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        observation(MONDAY, 0.3, 0.01, return_local=0.02),
+        observation(MONDAY, 0.3, 0.01, return_fx=0.01),
+        observation(MONDAY, 0.3, 0.01, return_local=0.5, return_fx=0.5),
+    ],
+)
+def test_groups_in_the_base_currency_with_another_local_return_are_refused(refusal: Post, row: Body) -> None:
+    mine = [CURRENCIES["portfolio_groups_data"][0], group({"currency": "USD"}, row)]
+    place = "/portfolio_groups_data/1/observations/0/return_local"
+    assert refusal(**(CURRENCIES | {"portfolio_groups_data": mine})) == (422, "validation_failed", [place])
+
+
+def test_returns_that_do_not_compound_are_refused_and_those_rounded_to_six_places_are_not(
+    client: FlaskClient, attribute: Post
+) -> None:
+    def sent(base: float) -> Body:
+        row = observation(MONDAY, 0.7, base, return_local=0.03, return_fx=0.01)
+        return CURRENCIES | {
+            "portfolio_groups_data": [group({"currency": "EUR"}, row), CURRENCIES["portfolio_groups_data"][1]]
+        }
+
+    assert reconciliation(attribute(**sent(0.0403005)))[2] == pytest.approx(0, abs=1e-4)
+    refused = client.post(PATH, json=request(**sent(0.0403) | sent(0.0413)))
+    assert refused.status_code == 422
+    [fault] = refused.json["errors"]
+    assert fault["code"] == "conflict"
+    assert "do not compound to return_base" in fault["detail"]
 
 
 def test_local_only_by_group(attribute: Post) -> None:
@@ -547,6 +609,22 @@ def test_instruments_by_currency(attribute: Post) -> None:
     assert dollar == (0.18, 3.155, 0.1224, 0.0)
     assert reconciliation(answer) == (4.618, 4.618, 0.0)
     assert codes(answer) == []
+
+
+def test_no_currency_moves_on_an_ignored_day_of_the_portfolio(attribute: Post) -> None:
+    policy = {"ignore_days": [{"entity_type": "PORTFOLIO", "entity_id": "P1", "dates": [MONDAY]}]}
+    answer = attribute(**(CURRENCIES | IN_EURO), data_policy=policy)
+    # The portfolio returned nothing: 0 against 0.4 x 3.02 + 0.6 x 0.5.
+    assert reconciliation(answer) == (-1.508, -1.508, 0.0)
+    assert currency_rows(answer)["EUR"] == (0.27, round(0.7 * (0 - 2), 6), 0.1836, round(0.7 * (0 - 1.02), 6))
+
+
+def test_currencies_that_are_taken_as_one_are_noted(attribute: Post) -> None:
+    changes = CURRENCIES | IN_EURO | {"currency_mode": ..., "fx": ...}
+    assert "All values were taken to be in one currency, whatever the label currency says of E;" in notes(
+        attribute(**changes)
+    )
+    assert "one currency" not in notes(attribute(**(CURRENCIES | IN_EURO)))
 
 
 def test_hedges_are_in_the_currency_selection(attribute: Post) -> None:

@@ -563,6 +563,19 @@ def test_currencies_without_effect_are_named(contribute: Post, changes: Body, to
     assert told in no_effect(contribute(**(BOTH | changes)))
 
 
+def test_no_currency_moves_on_an_ignored_day_of_the_portfolio(contribute: Post) -> None:
+    policy = {"ignore_days": [{"entity_type": "PORTFOLIO", "entity_id": "P1", "dates": [MONDAY]}]}
+    answer = contribute(**BOTH, data_policy=policy)
+    assert positions_of(answer) == positions_of(answer, "fx_contribution") == {"E": 0.0, "U": 0.0}
+    assert period_of(answer)["total_portfolio_return"] == period_of(answer)["residual_bp"] == 0.0
+
+
+def test_currencies_that_are_taken_as_one_are_noted(contribute: Post) -> None:
+    told = "All values were taken to be in one currency, whatever the label currency says of E;"
+    assert told in notes(contribute(**(BOTH | {"currency_mode": ..., "fx": ...})))
+    assert "one currency" not in notes(contribute(**BOTH)) + notes(contribute())
+
+
 # ------------------------------------------------------------------ data policies
 
 

@@ -22,7 +22,15 @@ from lotus_performance.engine.holdings import HoldingCurrencies, Holdings, conve
 from lotus_performance.engine.linking import EXACT_METHODS, Linking, defined_methods, link_factors
 from lotus_performance.engine.notices import Notice, dated, late_note, reset_notices
 from lotus_performance.engine.periods import Frequency, Slice, Window, bucket_starts, rows_of, slice_of, slice_rows
-from lotus_performance.engine.returns import Basis, DayReturns, day_returns, gains, link_window, refuse_undefined_days
+from lotus_performance.engine.returns import (
+    Basis,
+    DayReturns,
+    day_returns,
+    gains,
+    link_window,
+    paid_gains,
+    refuse_undefined_days,
+)
 from lotus_performance.engine.segments import (
     Cells,
     Joined,
@@ -162,7 +170,8 @@ def of_instruments(
     days = day_returns(values, basis)
     if fail_fast:
         refuse_undefined_days(values, days, is_needed)
-    gain, of_instrument, _ = gains(instruments.values, basis)
+    earned, of_instrument, is_idle = gains(instruments.values, basis)
+    gain = paid_gains(earned, is_idle, instruments.values, basis)
     rate, fx_return = convert(panel, values.perf_date, currencies, is_needed[panel.date])
     with np.errstate(over="ignore", invalid="ignore"):
         capital, local, fx = gains_of(gain, of_instrument, panel, days.capital, rate, fx_return)
@@ -379,7 +388,7 @@ def attribution(
         else:
             period = _named(calculation, common)
             periods.append(period)
-            notes += _undefined_note(period)
+            notes += [*_undefined_note(period), *_leverage_note(period)]
     resets = dates[calculation.is_reset]
     return Attribution(
         dates=dates,
@@ -752,6 +761,20 @@ def _undefined_note(period: PeriodAttribution) -> list[str]:
         return []
     undefined = [linking for linking in EXACT_METHODS if linking not in period.comparison]
     return [f"{period.slice.window.label}: not defined for these returns: {', '.join(undefined)}."] if undefined else []
+
+
+def _leverage_note(period: PeriodAttribution) -> list[str]:
+    """Return the note of weights that do not sum alike: often they are in percent, or a group is missing."""
+    working = period.working
+    levered = np.flatnonzero(working.sides.excess_weight)
+    if not len(levered):
+        return []
+    first = levered[0]
+    return [
+        f"{period.slice.window.label}: in {len(levered)} of {len(working.starts)} buckets the portfolio's weights do "
+        f"not sum to those of the benchmark, first on {working.starts[first]}, where they are more by "
+        f"{working.sides.excess_weight[first]:.6g}; weights are fractions. Under BF the row Leverage has the effect."
+    ]
 
 
 def _figures(period: PeriodAttribution) -> Iterator[FloatArray]:

@@ -20,6 +20,7 @@ from lotus_performance.engine.returns import (
     link_ranges,
     link_window,
     on_average_capital,
+    paid_gains,
     refuse_undefined_days,
 )
 from lotus_performance.engine.series import BoolArray, DailyValues, FloatArray, IntArray
@@ -308,8 +309,7 @@ def _daily(
     local_days = weighed = day_returns(stacked, basis, begins=panel.holdings.first[:-1])
     if scheme is WeightingScheme.AVG_CAPITAL:
         portfolio, weighed = on_average_capital(portfolio, values), on_average_capital(weighed, stacked)
-    # Fees of a position without investment are in no return of its own, but the portfolio has paid them.
-    gain = np.where(local_days.is_idle, stacked.mgmt_fees, local_days.gain) if basis is Basis.NET else local_days.gain
+    gain = paid_gains(local_days.gain, local_days.is_idle, stacked, basis)
     rate, currency_return = convert(panel, values.perf_date, currencies, is_requested[panel.date])
     is_local = currencies is not None and currencies.is_local
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

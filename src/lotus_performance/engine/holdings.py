@@ -157,12 +157,15 @@ class HoldingCurrencies:
         Hedge ratios.
     is_local : bool
         Whether returns are those before conversion; weights are converted all the same.
+    is_still : ndarray of bool, shape (T,), optional
+        Days of the portfolio that are taken as unchanged: no currency moves on them.
     """
 
     report_ccy: str
     rates: DatedValues
     hedges: DatedValues | None = None
     is_local: bool = False
+    is_still: BoolArray | None = None
 
 
 @dataclass(frozen=True)
@@ -306,6 +309,8 @@ def convert(
         on_date[panel.date[rows[needs_rate[rows]]]] = True
         path = currency_path(Conversion(name, currencies.rates, currencies.hedges), dates, on_date)
         rate[rows], fx_return[rows] = path.rate[panel.date[rows]], path.returns[panel.date[rows]]
+    if currencies.is_still is not None:
+        fx_return[currencies.is_still[panel.date]] = 0.0
     return rate, fx_return
 
 

@@ -215,6 +215,30 @@ def gains(values: DailyValues, basis: Basis) -> tuple[FloatArray, FloatArray, Bo
         return left - capital, capital, is_idle
 
 
+def paid_gains(gain: FloatArray, is_idle: BoolArray, values: DailyValues, basis: Basis) -> FloatArray:
+    """Return what each row of a holding added to its portfolio.
+
+    Fees of a holding without investment are in no return of its own, but its portfolio has paid them.
+
+    Parameters
+    ----------
+    gain : ndarray of float64, shape (n,)
+        Gain of each row.
+    is_idle : ndarray of bool, shape (n,)
+        Rows with neither capital nor gain.
+    values : DailyValues
+        Values and flows, n rows.
+    basis : Basis
+        NET adds the (negative) management fees.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Gains, fees of idle rows among them.
+    """
+    return np.where(is_idle, values.mgmt_fees, gain) if basis is Basis.NET else gain
+
+
 def on_average_capital(days: DayReturns, values: DailyValues) -> DayReturns:
     r"""Return day's returns on the average capital of the day.
 
@@ -266,7 +290,7 @@ def refuse_undefined_days(values: DailyValues, days: DayReturns, is_requested: B
             faults=[
                 Fault(
                     (*values.place, int(values.row[i])),
-                    "begin_mv + bod_cf is 0 while end_mv - eod_cf is not; correct the row, or send fail_fast: false",
+                    "the capital of the day is 0, and its gain is not; correct the row, or send fail_fast: false",
                     row={"perf_date": str(values.perf_date[i])},
                 )
                 for i in undefined.tolist()

@@ -16,7 +16,7 @@ from lotus_performance.engine.linking import Linking
 from lotus_performance.engine.periods import Frequency
 from lotus_performance.engine.requests import AttributionRequest, PrecisionMode, ValuedPortfolio
 from lotus_performance.engine.segments import INSTRUMENT, Observations
-from lotus_performance.engine.series import MONEY, order_by_date
+from lotus_performance.engine.series import MONEY, BoolArray, order_by_date
 from lotus_performance.errors import Fault, NotSupportedError, PrecisionModeUnsupportedError, WindowReversedError
 from lotus_performance.schemas.base import (
     PeriodsRequestSchema,
@@ -51,6 +51,8 @@ from lotus_performance.schemas.holdings import (
 from lotus_performance.schemas.valuations import PortfolioDataSchema, valuation_table
 
 MAX_LEVELS = 16
+CONTRADICTION = 1e-6
+"""By what returns may fail to compound, for they come rounded."""
 MOST_COMPARED_ROWS = 110
 """Rows of both sides times periods, in numbers of the longest series: some four seconds."""
 MOST_KEYS = 4
@@ -368,6 +370,7 @@ def _with_local_returns(
         level = names.index(CURRENCY)
         is_base = np.array([key[level] == base_ccy for key in groups.keys], dtype=bool)
     of_base = is_base[groups.group]
+    _refuse_contradictions(groups, of_base, base_ccy, max_errors)
     local = np.where(of_base, groups.returns, groups.local)
     fx = np.where(of_base, 0.0, groups.fx)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -376,12 +379,31 @@ def _with_local_returns(
     absent = np.flatnonzero(np.isnan(local)).tolist()
     if absent:
         text = f"is required, or return_fx, for a group that is not in {base_ccy} by its key"
-        faults: dict[Any, Any] = {}
-        for i in absent[:max_errors]:
-            place, index, rows, row = groups.place_of(i)
-            rows_at_fault = faults.setdefault(place, {}).setdefault(index, {}).setdefault(rows, {})
-            rows_at_fault[row] = {"return_local": [Message(text, "missing")]}
-        if len(absent) > max_errors:
-            faults["_schema"] = [unreported(len(absent) - max_errors)]
-        raise ValidationError(faults)
+        raise _faults_of(groups, absent, text, "missing", max_errors)
     return replace(groups, local=local, fx=fx)
+
+
+def _refuse_contradictions(groups: Observations, of_base: BoolArray, base_ccy: str, max_errors: int) -> None:
+    """Refuse returns in the own currency, and of it, that do not compound to those in the report currency."""
+    fx = np.where(of_base & np.isnan(groups.fx), 0.0, groups.fx)
+    local = np.where(of_base & np.isnan(groups.local), groups.returns, groups.local)
+    with np.errstate(invalid="ignore", over="ignore"):
+        gap = np.abs((1.0 + local) * (1.0 + fx) - 1.0 - groups.returns)
+        wrong = np.flatnonzero(gap > CONTRADICTION * (1.0 + np.abs(groups.returns))).tolist()
+    if wrong:
+        text = (
+            f"and return_fx do not compound to return_base; of groups in {base_ccy}, the report currency, it is equal"
+        )
+        raise _faults_of(groups, wrong, text, "conflict", max_errors)
+
+
+def _faults_of(groups: Observations, rows: list[int], text: str, code: str, max_errors: int) -> ValidationError:
+    """Return the refusal of `return_local` of some observations."""
+    faults: dict[Any, Any] = {}
+    for i in rows[:max_errors]:
+        place, index, member, row = groups.place_of(i)
+        rows_at_fault = faults.setdefault(place, {}).setdefault(index, {}).setdefault(member, {})
+        rows_at_fault[row] = {"return_local": [Message(text, code)]}
+    if len(rows) > max_errors:
+        faults["_schema"] = [unreported(len(rows) - max_errors)]
+    return ValidationError(faults)

@@ -31,7 +31,12 @@ from lotus_performance.engine.returns import Basis, day_returns
 from lotus_performance.engine.segments import INSTRUMENT, Key, Observations
 from lotus_performance.engine.series import BoolArray, date_texts
 from lotus_performance.errors import Fault, UnknownHierarchyKeyError
-from lotus_performance.services.contribution import holding_currencies, idle_currencies
+from lotus_performance.services.contribution import (
+    holding_currencies,
+    idle_currencies,
+    one_currency_note,
+    with_still_days,
+)
 from lotus_performance.services.figures import Rounding, figures_of, without_missing
 from lotus_performance.services.policies import Tested, policy_effect
 from lotus_performance.services.result import Result, shared_diagnostics, shared_meta
@@ -121,7 +126,17 @@ def _groups(request: AttributionRequest, groups: Observations) -> _Side:
         keys=keys,
         windows=resolve_windows(request.analyses, request.anchor, groups.dates[0]),
         n_rows=len(groups.date),
+        notes=_unit_note(groups, request.benchmark),
     )
+
+
+def _unit_note(*sides: Observations) -> list[str]:
+    """Return the note of returns that look as if they were in percent."""
+    n_large = sum(int(np.count_nonzero(np.abs(side.returns) > 1.0)) for side in sides)
+    if not n_large:
+        return []
+    n_all = sum(len(side.returns) for side in sides)
+    return [f"Returns beyond 100 % in {n_large} of {n_all} observations; returns are fractions, 0.01 is 1 %."]
 
 
 def _instruments(request: AttributionRequest, sent: ValuedPortfolio, rounding: Rounding) -> _Side:
@@ -131,13 +146,14 @@ def _instruments(request: AttributionRequest, sent: ValuedPortfolio, rounding: R
     values, instruments = applied.values, applied.holdings or sent.instruments
     currencies, notices = holding_currencies(request)
     own = _keys_of(request, instruments, currencies)
+    converting = with_still_days(currencies, applied)
     keys = sorted({*own, *request.benchmark.keys})
     position = {key: i for i, key in enumerate(keys)}
     segment = np.array([position[key] for key in own], dtype=np.int64)
     windows = resolve_windows(request.analyses, request.anchor, values.perf_date[0])
     is_requested = rows_of([slice_of(values.perf_date, window) for window in windows], len(values))
     portfolio = of_instruments(
-        values, instruments, segment, len(keys), sent.basis, currencies, is_requested, fail_fast=request.fail_fast
+        values, instruments, segment, len(keys), sent.basis, converting, is_requested, fail_fast=request.fail_fast
     )
     days = portfolio.days
     return _Side(
@@ -146,7 +162,12 @@ def _instruments(request: AttributionRequest, sent: ValuedPortfolio, rounding: R
         windows=windows,
         n_rows=len(values),
         is_in_one_currency=currencies is None,
-        notes=[*order_note(values.is_reordered or instruments.is_reordered), *applied.notes],
+        notes=[
+            *order_note(values.is_reordered or instruments.is_reordered),
+            *applied.notes,
+            *one_currency_note(request, currencies, instruments),
+            *_unit_note(request.benchmark),
+        ],
         notices=[*notices, *([] if days is None else value_notices(values, days, is_requested))],
         # By currency, rates are told of even where nothing is converted by them.
         no_effect=[] if CURRENCY in request.names else idle_currencies(currencies, instruments),

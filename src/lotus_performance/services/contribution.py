@@ -41,6 +41,7 @@ def calculate_contribution(request: ContributionRequest) -> Result:
     windows = resolve_windows(request.analyses, request.anchor, request.values.perf_date[0])
     currencies, notices = holding_currencies(request)
     request = replace(request, no_effect=(*request.no_effect, *idle_currencies(currencies, request.positions)))
+    currencies = with_still_days(currencies, applied)
     result = contribution(
         applied.values,
         applied.holdings or request.positions,
@@ -68,7 +69,13 @@ def calculate_contribution(request: ContributionRequest) -> Result:
             **shared_diagnostics(
                 request,
                 result.values.perf_date[first],
-                [*result.notes, *applied.notes, *_basis_note(request), *shape.notes],
+                [
+                    *result.notes,
+                    *applied.notes,
+                    *one_currency_note(request, currencies, request.positions),
+                    *_basis_note(request),
+                    *shape.notes,
+                ],
                 [*result.notices, *notices],
                 result.n_idle_days,
                 result.n_reset_days,
@@ -137,6 +144,30 @@ def holding_currencies(
     ccy = request.report_ccy or request.currency or DEFAULT_CCY
     rates = no_rates() if request.rates is None else request.rates
     return HoldingCurrencies(ccy, rates, None if is_local else request.hedges, is_local), []
+
+
+def with_still_days(currencies: HoldingCurrencies | None, applied: AppliedPolicy) -> HoldingCurrencies | None:
+    """Return the currencies of holdings, none of which moves on a day on which the portfolio is taken as unchanged."""
+    return None if currencies is None else replace(currencies, is_still=applied.is_ignored)
+
+
+def one_currency_note(
+    request: ContributionRequest | AttributionRequest, currencies: HoldingCurrencies | None, holdings: Holdings
+) -> list[str]:
+    """Return the note of holdings whose label says another currency than the one in which all are taken to be."""
+    if currencies is not None:
+        return []
+    ccy = request.report_ccy or request.currency
+    own = [labels.get(CURRENCY) for labels in holdings.labels]
+    known = {name for name in own if name is not None}
+    if len(known | ({ccy} if ccy else set())) < 2:
+        return []
+    named = [holding for holding, name in zip(holdings.ids, own, strict=True) if name is not None and name != ccy]
+    shown = f"{', '.join(named[:10])}{' and others' if len(named) > 10 else ''}"
+    return [
+        f"All values were taken to be in one currency, whatever the label currency says of {shown}; send currency_mode "
+        "BOTH with report_ccy and fx to convert them."
+    ]
 
 
 def idle_currencies(currencies: HoldingCurrencies | None, holdings: Holdings) -> list[str]:
