@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 import core_stand_in
@@ -576,13 +577,24 @@ LONG = {
 
 
 @pytest.fixture
-def kept(core: CoreStandIn, tmp_path: Path) -> Settings:
+def kept(core: CoreStandIn, tmp_path: Path) -> Iterator[Settings]:
+    """Yield settings of an application that records; every connection to its database is closed after the test."""
+    engines: set[sa.Engine] = set()
+
+    def note(connection: sa.Connection) -> None:
+        engines.add(connection.engine)
+
     settings = settings_of(core, lineage_mode="async", data_dir=tmp_path)
-    lineage = keep(settings)
-    assert lineage is not None
-    lineage.executions.database.migrate()
-    lineage.executions.database.close()
-    return settings
+    sa.event.listen(sa.Engine, "engine_connect", note)
+    try:
+        lineage = keep(settings)
+        assert lineage is not None
+        lineage.executions.database.migrate()
+        yield settings
+    finally:
+        sa.event.remove(sa.Engine, "engine_connect", note)
+        for engine in engines:
+            engine.dispose()
 
 
 @pytest.fixture
