@@ -581,6 +581,12 @@ def test_returns_that_do_not_compound_are_refused_and_those_rounded_to_six_place
     assert "do not compound to return_base" in fault["detail"]
 
 
+def test_currencies_are_labels_like_others_where_nothing_is_converted(attribute: Post) -> None:
+    both = [group({"currency": "Old currencies"}, observation(MONDAY, 1, 0.01))]
+    data = CURRENCIES | {"currency_mode": "BASE_ONLY", "portfolio_groups_data": both, "benchmark_groups_data": both}
+    assert set(effects(attribute(**data))) == {"Old currencies"}
+
+
 def test_local_only_by_group(attribute: Post) -> None:
     answer = attribute(**(CURRENCIES | {"currency_mode": "LOCAL_ONLY"}))
     # 0.7 x 3 + 0.3 x 1 = 2.4 % against 1.1 %.
@@ -928,6 +934,16 @@ def test_values_that_contradict_each_other_are_refused(
             {"portfolio_groups_data": [MINE[0] | {"key": {"sector": 1}}]},
             "validation_failed",
             ["/portfolio_groups_data/0/key/sector"],
+        ),
+        (
+            {"portfolio_groups_data": [MINE[0], MINE[1] | {"key": {"sector": None}}]},
+            "validation_failed",
+            ["/portfolio_groups_data/1/key/sector"],
+        ),
+        (
+            CURRENCIES | {"benchmark_groups_data": [group({"currency": "euro"}, observation(MONDAY, 1, 0))]},
+            "validation_failed",
+            ["/benchmark_groups_data/0/key/currency"],
         ),
         (
             INSTRUMENTS | {"instruments_data": [instrument("A", point(MONDAY, 1, 1), sector=[1])]},

@@ -10,6 +10,9 @@ from lotus_performance.engine.returns import DayReturns
 from lotus_performance.engine.series import BoolArray, DateArray, FloatArray, IntArray
 from lotus_performance.errors import DuplicateDatesError, Fault, FxRateMissingError, Place
 
+DEFAULT_CCY = "USD"
+"""Currency of a portfolio whose request names none."""
+
 
 class CurrencyMode(StrEnum):
     """Which part of the return is told: in one currency, local, or local and currency."""

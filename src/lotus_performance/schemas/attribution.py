@@ -3,23 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from marshmallow import ValidationError, post_load, validates_schema
 
 from lotus_performance.engine.attribution import Method
 from lotus_performance.engine.brinson import Interaction, Model, OffBenchmark
-from lotus_performance.engine.fx import CurrencyMode
+from lotus_performance.engine.fx import DEFAULT_CCY, CurrencyMode
 from lotus_performance.engine.holdings import CURRENCY
 from lotus_performance.engine.linking import Linking
 from lotus_performance.engine.periods import Frequency
-from lotus_performance.engine.requests import AttributionRequest, PrecisionMode, ValuedPortfolio
+from lotus_performance.engine.requests import AttributionRequest, ValuedPortfolio
 from lotus_performance.engine.segments import INSTRUMENT, Observations
-from lotus_performance.engine.series import MONEY, BoolArray, order_by_date
-from lotus_performance.errors import Fault, NotSupportedError, PrecisionModeUnsupportedError, WindowReversedError
+from lotus_performance.engine.series import BoolArray
+from lotus_performance.errors import Fault, NotSupportedError
 from lotus_performance.schemas.base import (
-    PeriodsRequestSchema,
     analyses_of,
     canonical_json,
     data_policy_of,
@@ -40,17 +39,17 @@ from lotus_performance.schemas.fields import (
     Text,
 )
 from lotus_performance.schemas.holdings import (
+    META,
     LabelsField,
     StackField,
     canonical_groups,
     holdings_of,
     observations_of,
-    refuse_keys,
     refuse_labels,
 )
+from lotus_performance.schemas.holdings_request import MAX_LEVELS, HoldingsRequestSchema
 from lotus_performance.schemas.valuations import PortfolioDataSchema, valuation_table
 
-MAX_LEVELS = 16
 CONTRADICTION = 1e-6
 """By what returns may fail to compound, for they come rounded."""
 MOST_COMPARED_ROWS = 110
@@ -59,8 +58,6 @@ MOST_KEYS = 4
 """Parts of keys that levels may tell in all periods, in numbers of the longest series; level n has keys of n parts."""
 MOST_INTEGRATED = 2
 """Days times periods that symmetric linking integrates over, in numbers of the longest series: some four seconds."""
-MOST_TESTED = 1000
-"""Rows times rows before them, in numbers of the longest series, that a test for outliers looks at."""
 
 
 class Mode(StrEnum):
@@ -121,24 +118,9 @@ def groups(description: str, **kwargs: Any) -> StackField:
     )
 
 
-class AttributionRequestSchema(PeriodsRequestSchema):
+class AttributionRequestSchema(HoldingsRequestSchema):
     """Request of `POST /performance/attribution`."""
 
-    NEVER_EFFECTIVE: ClassVar = (
-        "output.include_timeseries",
-        "output.include_cumulative",
-        "output.top_n",
-        "calendar.type",
-        "calendar.trading_calendar",
-        "annualization.enabled",
-        "annualization.basis",
-        "annualization.periods_per_year",
-        "annualization.allow_short_periods",
-    )
-
-    report_start_date = Date(
-        required=True, metadata={"description": "Start of EXPLICIT periods that bring none; no other is cut to it."}
-    )
     mode = Choice(Mode, required=True, metadata={"description": "Whether the portfolio comes by instrument or group."})
     group_by = Distinct(
         Text(MAX_LABEL_LENGTH),
@@ -194,23 +176,21 @@ class AttributionRequestSchema(PeriodsRequestSchema):
 
     @validates_schema(skip_on_field_errors=True)
     def require_portfolio(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        """Require what the mode is about, and the currency into which returns are converted."""
+        """Require what the mode is about."""
         for name in NEEDED[data["mode"]]:
             if name not in data:
                 raise refuse([name], f"is required: mode is {data['mode']}", "missing")
-        if data["currency_mode"] is CurrencyMode.BOTH and "report_ccy" not in data:
-            raise refuse(["report_ccy"], "is required: currency_mode BOTH converts into it", "missing")
 
     @validates_schema(skip_on_field_errors=True)
     def refuse_unusable_labels(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        """Refuse values of labels in use that are no text."""
+        """Refuse values of labels in use that are no text, and currencies that are none."""
         names = [name.value for name in data["group_by"]]
         if data["mode"] is Mode.BY_INSTRUMENT and "instruments_data" in data:
             used = [name for name in names if name != INSTRUMENT]
-            refuse_labels("instruments_data", data["instruments_data"], used, data["currency_mode"], self.limits)
+            refuse_labels("instruments_data", META, data["instruments_data"], used, data["currency_mode"], self.limits)
         for place in ("portfolio_groups_data", "benchmark_groups_data"):
             if place in data:
-                refuse_keys(place, data[place], names, self.limits)
+                refuse_labels(place, "key", data[place], names, data["currency_mode"], self.limits)
 
     @validates_schema(skip_on_field_errors=True)
     def bound_work(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -221,26 +201,17 @@ class AttributionRequestSchema(PeriodsRequestSchema):
         mine = data[NEEDED[data["mode"]][-1]]
         theirs = data["benchmark_groups_data"]
         n_compared = int(mine.n_rows.sum() + theirs.n_rows.sum()) * n_periods
-        self._bound(["analyses"], n_compared, MOST_COMPARED_ROWS, "rows of both sides times periods")
+        self.bound(["analyses"], n_compared, MOST_COMPARED_ROWS, "rows of both sides times periods")
         n_levels = len(data["group_by"])
         n_keys = (len(mine.n_rows) + len(theirs.n_rows)) * n_levels * (n_levels + 1) // 2 * n_periods
-        self._bound(["group_by"], n_keys, MOST_KEYS, "parts of keys in all periods")
+        self.bound(["group_by"], n_keys, MOST_KEYS, "parts of keys in all periods")
         is_symmetric = data["linking"] is Linking.SYMMETRIC
         if data["frequency"] is Frequency.DAILY and (is_symmetric or data["compare_linking"]):
             n_days = len(np.unique(theirs.columns["date"])) * n_periods
             name = "linking" if is_symmetric else "compare_linking"
-            self._bound([name], n_days, MOST_INTEGRATED, "days times periods, which symmetric linking integrates over")
-        outliers = data["data_policy"]["outliers"]
-        if data["mode"] is Mode.BY_INSTRUMENT and outliers["enabled"]:
-            n_sent = np.append(mine.n_rows, len(data["portfolio_data"]["valuation_points"]["perf_date"]))
-            n_tested = int((n_sent * np.minimum(n_sent, outliers["params"]["window"])).sum())
-            place = ["data_policy", "outliers", "params", "window"]
-            self._bound(place, n_tested, MOST_TESTED, "rows times rows before them")
-
-    def _bound(self, place: list[str], count: int, most: int, what: str) -> None:
-        limit = most * self.limits.max_rows
-        if count > limit:
-            raise refuse(place, f"asks for {count} {what}; at most {limit} are allowed", "too_many")
+            self.bound([name], n_days, MOST_INTEGRATED, "days times periods, which symmetric linking integrates over")
+        if data["mode"] is Mode.BY_INSTRUMENT:
+            self.bound_tested(data, mine.n_rows)
 
     @post_load
     def make_request(self, data: dict[str, Any], **kwargs: Any) -> AttributionRequest:
@@ -291,31 +262,18 @@ class AttributionRequestSchema(PeriodsRequestSchema):
 
     def _instruments(self, data: Mapping[str, Any]) -> tuple[ValuedPortfolio, dict[str, Any]]:
         """Return portfolio and instruments in engine types, and their part of the canonical request."""
-        portfolio, stacked = data["portfolio_data"], data["instruments_data"]
-        table = portfolio["valuation_points"]
-        place = ("portfolio_data", "valuation_points")
-        values = order_by_date(table["perf_date"], {name: table[name] for name in MONEY}, place)
-        rows = {name: cells for name, cells in table.canonical(values.row).items() if name != "day"}
+        values, portfolio = self.portfolio_of(data)
+        stacked = data["instruments_data"]
         instruments = holdings_of(stacked, "instruments_data", "instrument_id")
         canonical = {
-            "portfolio_data": {"metric_basis": portfolio["metric_basis"], "valuation_points": rows},
+            "portfolio_data": portfolio,
             "instruments_data": stacked.canonical("instrument_id", "valuation_points", instruments),
         }
-        return ValuedPortfolio(values, instruments, portfolio["metric_basis"]), canonical
+        return ValuedPortfolio(values, instruments, data["portfolio_data"]["metric_basis"]), canonical
 
     def _refuse_unsupported(self, data: Mapping[str, Any]) -> None:
         """Refuse what is valid by itself and yet not calculated."""
-        start, end = data["report_start_date"], data["report_end_date"]
-        if start > end:
-            raise WindowReversedError(
-                f"report_start_date {start} lies after report_end_date {end}.",
-                faults=[Fault(("report_start_date",), f"must not be later than report_end_date, {end}")],
-            )
-        if data["precision_mode"] is PrecisionMode.DECIMAL_STRICT:
-            raise PrecisionModeUnsupportedError(
-                "Attributions are calculated in doubles; use precision_mode FLOAT64.",
-                faults=[Fault(("precision_mode",), "must be FLOAT64 here")],
-            )
+        self.refuse_window_and_decimals(data)
         is_top_down = data["hierarchy_method"] is HierarchyMethod.TOP_DOWN
         is_geometric = data["linking"] is Linking.GEOMETRIC
         if is_top_down and data["model"] is Model.BHB:
@@ -364,7 +322,7 @@ def _with_local_returns(
     groups: Observations, names: tuple[str, ...], data: Mapping[str, Any], max_errors: int
 ) -> Observations:
     """Return groups with the returns in their own currency, and of it, filled in where they follow from the others."""
-    base_ccy = data.get("report_ccy") or data.get("currency") or "USD"
+    base_ccy = data.get("report_ccy") or data.get("currency") or DEFAULT_CCY
     is_base = np.zeros(len(groups.keys), dtype=bool)
     if CURRENCY in names:
         level = names.index(CURRENCY)

@@ -1,36 +1,29 @@
 """Request of a contribution."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
 from marshmallow import post_load, validates_schema
 
 from lotus_performance.engine.contribution import Smoothing, WeightingScheme
 from lotus_performance.engine.fx import CurrencyMode
 from lotus_performance.engine.hierarchy import IDENTITY, Folding
-from lotus_performance.engine.requests import ContributionRequest, PrecisionMode
-from lotus_performance.engine.series import MONEY, order_by_date
+from lotus_performance.engine.requests import ContributionRequest
 from lotus_performance.errors import (
     Fault,
     NotSupportedError,
-    PrecisionModeUnsupportedError,
-    WindowReversedError,
 )
 from lotus_performance.schemas.base import (
-    PeriodsRequestSchema,
     StrictSchema,
     analyses_of,
     canonical_json,
     data_policy_of,
     dated_values_of,
-    refuse,
     unused_details,
 )
 from lotus_performance.schemas.fields import (
     MAX_LABEL_LENGTH,
     Choice,
-    Date,
     Distinct,
     Flag,
     Members,
@@ -38,10 +31,10 @@ from lotus_performance.schemas.fields import (
     Text,
     Whole,
 )
-from lotus_performance.schemas.holdings import LabelsField, StackField, holdings_of, refuse_labels
+from lotus_performance.schemas.holdings import META, LabelsField, StackField, holdings_of, refuse_labels
+from lotus_performance.schemas.holdings_request import MAX_LEVELS, HoldingsRequestSchema
 from lotus_performance.schemas.valuations import PortfolioDataSchema, valuation_table
 
-MAX_LEVELS = 16
 OF_LEVELS = (
     "emit.top_n_per_level",
     "emit.threshold_weight",
@@ -56,8 +49,6 @@ MOST_TOLD = 25
 """Rows times periods, in numbers of the longest series, whose contribution is told by day: 64 MB of answer at most."""
 MOST_KEYS = 4
 """Parts of keys that levels may tell in all periods, in numbers of the longest series; level n has keys of n parts."""
-MOST_COMPARED = 1000
-"""Rows times rows before them, in numbers of the longest series, that a test for outliers looks at."""
 
 
 class SmoothingSchema(StrictSchema):
@@ -100,24 +91,9 @@ class EmitSchema(StrictSchema):
     )
 
 
-class ContributionRequestSchema(PeriodsRequestSchema):
+class ContributionRequestSchema(HoldingsRequestSchema):
     """Request of `POST /performance/contribution`."""
 
-    NEVER_EFFECTIVE: ClassVar = (
-        "output.include_timeseries",
-        "output.include_cumulative",
-        "output.top_n",
-        "calendar.type",
-        "calendar.trading_calendar",
-        "annualization.enabled",
-        "annualization.basis",
-        "annualization.periods_per_year",
-        "annualization.allow_short_periods",
-    )
-
-    report_start_date = Date(
-        required=True, metadata={"description": "Start of EXPLICIT periods that bring none; no other is cut to it."}
-    )
     portfolio_data = Members(
         PortfolioDataSchema, required=True, metadata={"description": "Values and flows of the portfolio."}
     )
@@ -155,16 +131,10 @@ class ContributionRequestSchema(PeriodsRequestSchema):
     bucketing = LabelsField(metadata={"description": "Not supported: refused when used."})
 
     @validates_schema(skip_on_field_errors=True)
-    def require_report_currency(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        """Require the currency into which positions are converted."""
-        if data["currency_mode"] is CurrencyMode.BOTH and "report_ccy" not in data:
-            raise refuse(["report_ccy"], "is required: currency_mode BOTH converts into it", "missing")
-
-    @validates_schema(skip_on_field_errors=True)
     def refuse_unusable_labels(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         """Refuse values of labels in use that are no text."""
         used = [level.value for level in data["hierarchy"] if level.value != IDENTITY]
-        refuse_labels("positions_data", data["positions_data"], used, data["currency_mode"], self.limits)
+        refuse_labels("positions_data", META, data["positions_data"], used, data["currency_mode"], self.limits)
 
     @validates_schema(skip_on_field_errors=True)
     def bound_work(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -173,54 +143,37 @@ class ContributionRequestSchema(PeriodsRequestSchema):
         n_rows = data["positions_data"].n_rows
         n_periods = len({analysis["label"] for _, analysis in data["analyses"]})
         emit, n_levels = data["emit"], len(data["hierarchy"])
-        most = MOST_LINKED * self.limits.max_rows
-        if n_rows.sum() * n_periods > most:
-            text = f"asks for {n_rows.sum() * n_periods} rows times periods; at most {most} are allowed"
-            raise refuse(["analyses"], text, "too_many")
+        self.bound(["analyses"], int(n_rows.sum()) * n_periods, MOST_LINKED, "rows times periods")
         n_told = int(n_rows.sum()) * emit["by_position_timeseries"] + n_portfolio * emit["timeseries"]
-        most = MOST_TOLD * self.limits.max_rows
-        if n_told * n_periods > most:
-            name = "by_position_timeseries" if emit["by_position_timeseries"] else "timeseries"
-            text = f"asks for {n_told * n_periods} rows times periods; at most {most} are allowed"
-            raise refuse(["emit", name], text, "too_many")
-        # Each parent shows the first rows, and beside them Other and Unclassified.
-        widest = (min(len(n_rows), (emit["top_n_per_level"] + 2) ** level) for level in range(1, n_levels + 1))
-        n_keys = sum(level * n for level, n in enumerate(widest, start=1)) * n_periods
-        most = MOST_KEYS * self.limits.max_rows
-        if emit["by_level"] and n_keys > most:
-            text = f"asks for up to {n_keys} parts of keys in all periods; at most {most} are allowed"
-            raise refuse(["hierarchy"], text, "too_many")
-        outliers = data["data_policy"]["outliers"]
-        n_sent = np.append(n_rows, n_portfolio)
-        n_compared = int((n_sent * np.minimum(n_sent, outliers["params"]["window"])).sum())
-        most = MOST_COMPARED * self.limits.max_rows
-        if outliers["enabled"] and n_compared > most:
-            text = f"asks for {n_compared} rows times rows before them; at most {most} are allowed"
-            raise refuse(["data_policy", "outliers", "params", "window"], text, "too_many")
+        name = "by_position_timeseries" if emit["by_position_timeseries"] else "timeseries"
+        self.bound(["emit", name], n_told * n_periods, MOST_TOLD, "rows times periods")
+        if emit["by_level"]:
+            # Each parent shows the first rows, and beside them Other and Unclassified.
+            widest = (min(len(n_rows), (emit["top_n_per_level"] + 2) ** level) for level in range(1, n_levels + 1))
+            n_keys = sum(level * n for level, n in enumerate(widest, start=1)) * n_periods
+            self.bound(["hierarchy"], n_keys, MOST_KEYS, "parts of keys in all periods")
+        self.bound_tested(data, n_rows)
 
     @post_load
     def make_request(self, data: dict[str, Any], **kwargs: Any) -> ContributionRequest:
         """Return the request in engine types."""
         self._refuse_unsupported(data)
-        portfolio, stacked = data["portfolio_data"], data["positions_data"]
-        table = portfolio["valuation_points"]
-        place = ("portfolio_data", "valuation_points")
-        values = order_by_date(table["perf_date"], {name: table[name] for name in MONEY}, place)
-        rows = {name: cells for name, cells in table.canonical(values.row).items() if name != "day"}
+        values, portfolio = self.portfolio_of(data)
+        stacked = data["positions_data"]
         positions = holdings_of(stacked, "positions_data", "position_id")
         emit = data["emit"]
         return ContributionRequest(
             **self.common_arguments(data),
             canonical=canonical_json(
                 data,
-                portfolio_data={"metric_basis": portfolio["metric_basis"], "valuation_points": rows},
+                portfolio_data=portfolio,
                 positions_data=stacked.canonical("position_id", "valuation_points", positions),
             ),
             no_effect=tuple(self._without_effect(data)),
             values=values,
             positions=positions,
             analyses=tuple(analyses_of(data["analyses"], data["report_start_date"])),
-            basis=portfolio["metric_basis"],
+            basis=data["portfolio_data"]["metric_basis"],
             anchor=data["report_end_date"],
             scheme=data["weighting_scheme"],
             smoothing=data["smoothing"]["method"],
@@ -240,17 +193,7 @@ class ContributionRequestSchema(PeriodsRequestSchema):
 
     def _refuse_unsupported(self, data: Mapping[str, Any]) -> None:
         """Refuse what is valid by itself and yet not calculated."""
-        start, end = data["report_start_date"], data["report_end_date"]
-        if start > end:
-            raise WindowReversedError(
-                f"report_start_date {start} lies after report_end_date {end}.",
-                faults=[Fault(("report_start_date",), f"must not be later than report_end_date, {end}")],
-            )
-        if data["precision_mode"] is PrecisionMode.DECIMAL_STRICT:
-            raise PrecisionModeUnsupportedError(
-                "Contributions are calculated in doubles; use precision_mode FLOAT64.",
-                faults=[Fault(("precision_mode",), "must be FLOAT64 here")],
-            )
+        self.refuse_window_and_decimals(data)
         used = [name for name in ("lookthrough", "bucketing") if data.get(name, {}).get("enabled", data.get(name))]
         if used:
             raise NotSupportedError(

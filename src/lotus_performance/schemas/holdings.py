@@ -32,6 +32,9 @@ from lotus_performance.schemas.limits import Limits
 
 Labels = Mapping[str, Any]
 
+META = "meta"
+"""Member of a holding with its labels."""
+
 
 class LabelsField(StrictField[Labels]):
     """Object of labels; the values of those that an analysis uses must be text, the others may be anything."""
@@ -227,50 +230,36 @@ class _MixedError(Exception):
 def holdings_of(stack: Stack, place: str, identity: str) -> Holdings:
     """Return positions or instruments as engine types; labels that are no text are left out."""
     ids = stack.members[identity]
-    labels = [{name: text for name, text in each.items() if type(text) is str} for each in stack.members["meta"]]
+    labels = [{name: text for name, text in each.items() if type(text) is str} for each in stack.members[META]]
     places = [(place, i, "valuation_points") for i in range(len(ids))]
     columns = {name: column for name, column in stack.columns.items() if name != "perf_date"}
     return stack_holdings(ids, labels, places, stack.n_rows, stack.columns["perf_date"], columns)
 
 
-def refuse_labels(place: str, stack: Stack, used: Sequence[str], mode: CurrencyMode, limits: Limits) -> None:
-    """Refuse values of labels in use that are no text, and currencies that are none; null is no value."""
+def refuse_labels(
+    place: str, member: str, stack: Stack, used: Sequence[str], mode: CurrencyMode, limits: Limits
+) -> None:
+    """Refuse values of labels in use that are no text, and where returns are converted, currencies that are none."""
     fields: dict[str, StrictField[Any]] = {name: Text() for name in used}
-    if mode is not CurrencyMode.BASE_ONLY:
+    if mode is not CurrencyMode.BASE_ONLY and (CURRENCY in fields or member == META):
         fields[CURRENCY] = Currency()
     faults: dict[int, Any] = {}
     n_faults = 0
     known: dict[tuple[str, Any], Message | None] = {}
-    for i, labels in enumerate(stack.members["meta"]):
+    for i, labels in enumerate(stack.members[member]):
         for name, field in fields.items():
-            value = labels.get(name)
-            if value is None:
+            # Null is no label of a holding; the key of a group is to have a text.
+            if name not in labels or (member == META and labels[name] is None):
                 continue
-            key = (name, value if type(value) is str else None)
+            value = labels[name]
+            key = (name, value if type(value) is str else type(value))
             if key not in known:
                 known[key] = field.fault(value)
             fault = known[key]
             if fault:
                 n_faults += 1
                 if n_faults <= limits.max_errors:
-                    faults.setdefault(i, {"meta": {}})["meta"][name] = [fault]
-    if faults:
-        beyond = {"_schema": [unreported(n_faults - limits.max_errors)]} if n_faults > limits.max_errors else {}
-        raise ValidationError({place: {**faults, **beyond}})
-
-
-def refuse_keys(place: str, stack: Stack, names: Sequence[str], limits: Limits) -> None:
-    """Refuse values of group keys in use that are no text."""
-    faults: dict[int, Any] = {}
-    n_faults = 0
-    text = Text()
-    for i, key in enumerate(stack.members["key"]):
-        for name in names:
-            fault = text.fault(key[name]) if name in key else None
-            if fault:
-                n_faults += 1
-                if n_faults <= limits.max_errors:
-                    faults.setdefault(i, {"key": {}})["key"][name] = [fault]
+                    faults.setdefault(i, {member: {}})[member][name] = [fault]
     if faults:
         beyond = {"_schema": [unreported(n_faults - limits.max_errors)]} if n_faults > limits.max_errors else {}
         raise ValidationError({place: {**faults, **beyond}})

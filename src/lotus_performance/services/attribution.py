@@ -31,18 +31,17 @@ from lotus_performance.engine.returns import Basis, day_returns
 from lotus_performance.engine.segments import INSTRUMENT, Key, Observations
 from lotus_performance.engine.series import BoolArray, date_texts
 from lotus_performance.errors import Fault, UnknownHierarchyKeyError
-from lotus_performance.services.contribution import (
+from lotus_performance.services.currencies import (
     holding_currencies,
     idle_currencies,
     one_currency_note,
     with_still_days,
 )
 from lotus_performance.services.figures import Rounding, figures_of, without_missing
-from lotus_performance.services.policies import Tested, policy_effect
+from lotus_performance.services.policies import Tested, policy_effect, tested_holdings
 from lotus_performance.services.result import Result, shared_diagnostics, shared_meta
 from lotus_performance.services.workings import csv_of, file_name
 
-BASIS_POINTS = 1e4
 PATH = " -> "
 """Between the names of the levels that make a dimension."""
 
@@ -88,6 +87,7 @@ def calculate_attribution(request: AttributionRequest) -> Result:
         fail_fast=request.fail_fast,
     )
     first = min(period.slice.first for period in result.periods)
+    worst = max((period.residual for period in result.periods), key=abs)
     windows = side.windows
     start, end = min(window.start for window in windows), max(window.end for window in windows)
     return Result(
@@ -112,7 +112,7 @@ def calculate_attribution(request: AttributionRequest) -> Result:
                 "segments": result.n_segments,
                 "periods": len(result.periods),
             },
-            "sum_of_parts_vs_total_bp": shape.basis_points(-max((p.residual for p in result.periods), key=abs)),
+            "sum_of_parts_vs_total_bp": shape.rounding.basis_points(-worst),
         },
     )
 
@@ -208,9 +208,7 @@ def _tested(basis: Basis, applied: AppliedPolicy, instruments: Holdings, is_requ
     returns = day_returns(stacked, basis, begins=instruments.first[:-1]).returns
     day = np.minimum(values.perf_date.searchsorted(stacked.perf_date), len(values) - 1)
     is_told = is_requested[day] & ~applied.is_ignored_holding
-    edges = instruments.first.tolist()
-    for name, first, stop in zip(instruments.ids, edges[:-1], edges[1:], strict=True):
-        yield Tested(stacked.perf_date[first:stop], returns[first:stop], is_told[first:stop], name)
+    yield from tested_holdings(instruments, returns, is_told)
 
 
 def _workings(request: AttributionRequest, keys: Sequence[Key], result: Attribution) -> dict[str, bytes]:
@@ -327,10 +325,6 @@ class _Shape:
         self.rounding = Rounding(request.rounding_precision)
         self.is_geometric = request.method.linking is Linking.GEOMETRIC
 
-    def basis_points(self, fraction: float) -> float:
-        """Return a fraction in basis points, rounded."""
-        return float(self.rounding.money(np.array([fraction * BASIS_POINTS]))[0])
-
     def period(self, period: PeriodAttribution) -> dict[str, Any]:
         """Return one entry of `results_by_period`."""
         percent = self.rounding.one_percent
@@ -411,6 +405,6 @@ class _Shape:
             "currency_attribution": rows,
             "currency_attribution_totals": {
                 "effects": totals,
-                "reconciliation_residual_bp": self.basis_points(residual),
+                "reconciliation_residual_bp": self.rounding.basis_points(residual),
             },
         }

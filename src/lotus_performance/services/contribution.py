@@ -14,23 +14,21 @@ from lotus_performance.engine.contribution import (
     WeightingScheme,
     contribution,
 )
-from lotus_performance.engine.fx import CurrencyMode, no_rates
 from lotus_performance.engine.hierarchy import IDENTITY, OTHER, UNCLASSIFIED, Hierarchy, Level, group_positions, roll_up
-from lotus_performance.engine.holdings import CURRENCY, HoldingCurrencies, Holdings
-from lotus_performance.engine.notices import Notice
 from lotus_performance.engine.periods import resolve_windows, rows_of
 from lotus_performance.engine.policies import AppliedPolicy, DataPolicy, apply_policy
-from lotus_performance.engine.requests import AttributionRequest, ContributionRequest
+from lotus_performance.engine.requests import ContributionRequest
 from lotus_performance.engine.series import BoolArray, FloatArray, date_bytes, date_texts
+from lotus_performance.services.currencies import (
+    holding_currencies,
+    idle_currencies,
+    one_currency_note,
+    with_still_days,
+)
 from lotus_performance.services.figures import Rounding, cell_texts, figures_of, without_missing
-from lotus_performance.services.policies import Tested, policy_effect
+from lotus_performance.services.policies import Tested, policy_effect, tested_holdings
 from lotus_performance.services.result import Result, shared_diagnostics, shared_meta
 from lotus_performance.services.workings import csv_of
-
-DEFAULT_CCY = "USD"
-BASIS_POINTS = 1e4
-DAYS = 2**23
-"""More than the days of all years: keeps the dates of two currencies apart."""
 
 
 def calculate_contribution(request: ContributionRequest) -> Result:
@@ -90,9 +88,9 @@ def calculate_contribution(request: ContributionRequest) -> Result:
                 "positions": len(request.positions),
                 "periods": len(periods),
             },
-            "sum_of_parts_vs_total_bp": shape.basis_points(max((p.residual for p in periods), key=abs)),
+            "sum_of_parts_vs_total_bp": shape.rounding.basis_points(max((p.residual for p in periods), key=abs)),
             **(
-                {"residual_applied_bp": shape.basis_points(max((p.spread for p in periods), key=abs))}
+                {"residual_applied_bp": shape.rounding.basis_points(max((p.spread for p in periods), key=abs))}
                 if request.spreads_residual
                 else {}
             ),
@@ -131,70 +129,6 @@ def _workings(result: Contribution) -> dict[str, bytes]:
     }
 
 
-def holding_currencies(
-    request: ContributionRequest | AttributionRequest,
-) -> tuple[HoldingCurrencies | None, list[Notice]]:
-    """Return how holdings are converted into the portfolio's currency, None where they are not."""
-    if request.currency_mode is CurrencyMode.BASE_ONLY:
-        return None, []
-    is_local = request.currency_mode is CurrencyMode.LOCAL_ONLY
-    if request.rates is None and not is_local:
-        detail = "currency_mode BOTH needs an fx block; without one all values are taken to be in one currency."
-        return None, [Notice("fx_missing_base_only", detail)]
-    ccy = request.report_ccy or request.currency or DEFAULT_CCY
-    rates = no_rates() if request.rates is None else request.rates
-    return HoldingCurrencies(ccy, rates, None if is_local else request.hedges, is_local), []
-
-
-def with_still_days(currencies: HoldingCurrencies | None, applied: AppliedPolicy) -> HoldingCurrencies | None:
-    """Return the currencies of holdings, none of which moves on a day on which the portfolio is taken as unchanged."""
-    return None if currencies is None else replace(currencies, is_still=applied.is_ignored)
-
-
-def one_currency_note(
-    request: ContributionRequest | AttributionRequest, currencies: HoldingCurrencies | None, holdings: Holdings
-) -> list[str]:
-    """Return the note of holdings whose label says another currency than the one in which all are taken to be."""
-    if currencies is not None:
-        return []
-    ccy = request.report_ccy or request.currency
-    own = [labels.get(CURRENCY) for labels in holdings.labels]
-    known = {name for name in own if name is not None}
-    if len(known | ({ccy} if ccy else set())) < 2:
-        return []
-    named = [holding for holding, name in zip(holdings.ids, own, strict=True) if name is not None and name != ccy]
-    shown = f"{', '.join(named[:10])}{' and others' if len(named) > 10 else ''}"
-    return [
-        f"All values were taken to be in one currency, whatever the label currency says of {shown}; send currency_mode "
-        "BOTH with report_ccy and fx to convert them."
-    ]
-
-
-def idle_currencies(currencies: HoldingCurrencies | None, holdings: Holdings) -> list[str]:
-    """Return the rates and hedges that no holding has a use for, as members without effect, each with the reason."""
-    if currencies is None:
-        return []
-    ccy, hedges = currencies.report_ccy, currencies.hedges
-    own = [labels.get(CURRENCY, ccy) for labels in holdings.labels]
-    foreign = sorted(set(own) - {ccy})
-    if not foreign:
-        sent = {"fx": len(currencies.rates.ccy) > 0, "hedging": hedges is not None}
-        members = " and ".join(name for name, is_sent in sent.items() if is_sent)
-        return [f"{members} (no position is in another currency than {ccy}, the portfolio's)"] if members else []
-    if hedges is None:
-        return []
-    code = {name: i for i, name in enumerate(foreign)}
-    of_row = np.array([code.get(name, -1) for name in own])[holdings.of_row]
-    hedged = np.array([code.get(name, -1) for name in hedges.ccy.tolist()], dtype=np.int64)
-    keys = of_row * DAYS + holdings.values.perf_date.astype(np.int64)
-    is_idle = (hedged < 0) | ~np.isin(hedged * DAYS + hedges.date.astype(np.int64), keys)
-    if not is_idle.any():
-        return []
-    first = int(is_idle.argmax())
-    n, example = np.count_nonzero(is_idle), f"{hedges.ccy[first]} on {hedges.date[first]}"
-    return [f"{n} of {len(is_idle)} hedges (no position in that currency has a row on that date, such as {example})"]
-
-
 def _tested(applied: AppliedPolicy, result: Contribution) -> Iterator[Tested]:
     """Yield the portfolio and each position with the days on which an outlier is told."""
     dates = result.values.perf_date
@@ -202,10 +136,7 @@ def _tested(applied: AppliedPolicy, result: Contribution) -> Iterator[Tested]:
     yield Tested(dates, result.days.returns, is_requested & ~applied.is_ignored)
     panel = result.panel
     is_told = is_requested[panel.date] & ~applied.is_ignored_holding
-    edges = panel.holdings.first.tolist()
-    for name, first, stop in zip(panel.holdings.ids, edges[:-1], edges[1:], strict=True):
-        rows = slice(first, stop)
-        yield Tested(dates[panel.date[rows]], result.own_days.returns[rows], is_told[rows], name)
+    yield from tested_holdings(panel.holdings, result.own_days.returns, is_told)
 
 
 def _basis_note(request: ContributionRequest) -> list[str]:
@@ -226,10 +157,6 @@ class _Shape:
         self.is_converted = is_converted
         self.rounding = Rounding(request.rounding_precision)
         self.notes: list[str] = []
-
-    def basis_points(self, fraction: float) -> float:
-        """Return a fraction in basis points, rounded."""
-        return float(self.rounding.money(np.array([fraction * BASIS_POINTS]))[0])
 
     def period(self, period: PeriodContribution) -> dict[str, Any]:
         """Return one entry of `results_by_period`."""
@@ -259,7 +186,7 @@ class _Shape:
             "total_portfolio_return": self.rounding.one_percent(period.portfolio_return),
             "total_contribution": self.rounding.one_percent(float(period.total.sum())),
             "position_contributions": figures_of(columns),
-            "residual_bp": self.basis_points(period.residual),
+            "residual_bp": self.rounding.basis_points(period.residual),
         }
 
     def _levels(self, period: PeriodContribution) -> dict[str, Any]:
@@ -267,7 +194,7 @@ class _Shape:
         summary = {
             "portfolio_contribution": percent(float(period.total.sum())),
             "coverage_mv_pct": percent(float(period.weight.sum())),
-            "residual_bp": self.basis_points(period.residual),
+            "residual_bp": self.rounding.basis_points(period.residual),
             "weighting_scheme": self.request.scheme,
         }
         if self.is_converted:

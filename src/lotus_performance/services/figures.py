@@ -16,6 +16,7 @@ AnyArray = NDArray[Any]
 """Doubles, or Decimals in an array of dtype object."""
 
 PERCENT_PLACES = 2
+BASIS_POINTS = 1e4
 EXACT_INTEGERS = 2.0**53
 """From here on neighbouring doubles are whole numbers or further apart: there is nothing to round."""
 
@@ -44,6 +45,10 @@ class Rounding:
     def one_percent(self, fraction: Figure) -> float:
         """Return one fraction as rounded percent."""
         return self.percents({"it": fraction})["it"]
+
+    def basis_points(self, fraction: float) -> float:
+        """Return a fraction as rounded basis points."""
+        return float(self.money(np.array([fraction * BASIS_POINTS]))[0])
 
     def percents(self, fractions: Mapping[str, Figure | None]) -> dict[str, float]:
         """Return fractions as rounded percent, without those that are None."""

@@ -1,11 +1,12 @@
 """What a data policy did, as the diagnostics of an answer tell it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lotus_performance.engine.holdings import Holdings
 from lotus_performance.engine.policies import AppliedPolicy, OutlierTest, find_outliers
 from lotus_performance.engine.series import BoolArray, DateArray, FloatArray, date_texts
 from lotus_performance.services.figures import Rounding
@@ -22,6 +23,13 @@ class Tested:
     returns: FloatArray
     is_told: BoolArray
     position_id: str | None = None
+
+
+def tested_holdings(holdings: Holdings, returns: FloatArray, is_told: BoolArray) -> Iterator[Tested]:
+    """Yield each of some holdings out of the returns of all their rows."""
+    edges = holdings.first.tolist()
+    for name, first, stop in zip(holdings.ids, edges[:-1], edges[1:], strict=True):
+        yield Tested(holdings.values.perf_date[first:stop], returns[first:stop], is_told[first:stop], name)
 
 
 def policy_effect(
