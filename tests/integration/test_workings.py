@@ -156,6 +156,54 @@ def test_every_contribution_is_in_its_workings(stored: Stored, smoothing: str) -
             assert 100 * added == pytest.approx(entry["total_contribution"], abs=100 * TOLERANCE)
 
 
+@pytest.mark.parametrize("linking", ["carino", "menchero", "grap", "frongello", "symmetric", "none", "geometric"])
+@pytest.mark.parametrize("name", ["attribution_four_quarters", "attribution_by_sector"])
+def test_every_effect_is_in_its_workings(stored: Stored, name: str, linking: str) -> None:
+    changes = {"linking": linking, "interaction": "selection", "compare_linking": False}
+    answer, table = answered(stored, "attribution", example(name, **changes))
+    days, effects = table("daily_returns.csv"), table("single_period_effects.csv")
+    assert answer["results_by_period"]
+    for label, result in answer["results_by_period"].items():
+        mine = [row for row in days if label in row["periods"].split(";")]
+        growth, bmk_growth = (
+            math.prod(1 + number(row[side]) for row in mine) for side in ("portfolio_return", "benchmark_return")
+        )
+        active = growth / bmk_growth - 1 if linking == "geometric" else growth - bmk_growth
+        assert 100 * active == pytest.approx(result["reconciliation"]["total_active_return"], abs=100 * TOLERANCE)
+        for group in result["levels"][-1]["groups"]:
+            rows = [
+                row
+                for row in effects
+                if row["period"] == label and all(row[f"key {at}"] == part for at, part in group["key"].items())
+            ]
+            for effect, factor in (("allocation", "allocation_factor"), ("selection", "selection_factor")):
+                added = math.fsum(number(row[effect]) * number(row[factor]) for row in rows)
+                assert 100 * added == pytest.approx(group[effect], abs=100 * TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["attribution_four_quarters", "attribution_by_sector"])
+def test_effects_of_a_bucket_follow_from_the_panel_of_both_sides(stored: Stored, name: str) -> None:
+    answer, table = answered(stored, "attribution", example(name, interaction="separate", model="BF", linking="none"))
+    panel, effects = table("aligned_panel.csv"), table("single_period_effects.csv")
+    names = next(iter(answer["results_by_period"].values()))["levels"][-1]["groups"][0]["key"]
+    keys = ["period", "bucket", *(f"key {each}" for each in names)]
+    told = {tuple(row[key] for key in keys): row for row in effects}
+    totals: dict[tuple[str, str], float] = {}
+    for row in panel:
+        bucket = (row["period"], row["bucket"])
+        added = number(row["benchmark_weight"]) * number(row["benchmark_return"])
+        totals[bucket] = totals.get(bucket, 0.0) + added
+    assert len(panel) == len(told) > 0
+    for row in panel:
+        weight, bmk_weight = number(row["portfolio_weight"]), number(row["benchmark_weight"])
+        excess, bmk_return = weight - bmk_weight, number(row["benchmark_return"])
+        found, selected = told[tuple(row[key] for key in keys)], number(row["portfolio_return"]) - bmk_return
+        allocation = excess * (bmk_return - totals[row["period"], row["bucket"]])
+        assert number(found["allocation"]) == pytest.approx(allocation, abs=TOLERANCE)
+        assert number(found["selection"]) == pytest.approx(bmk_weight * selected, abs=TOLERANCE)
+        assert number(found["interaction"]) == pytest.approx(excess * selected, abs=TOLERANCE)
+
+
 @pytest.mark.parametrize("position_id", ['=HYPERLINK("http://x","y")', "+1", "-1", "@SUM(1)", 'a"b,c', "Ärger; 漢"])
 def test_a_cell_that_a_spreadsheet_would_run_is_escaped(stored: Stored, position_id: str) -> None:
     body = json.loads(json.dumps(CONTRIBUTION))
