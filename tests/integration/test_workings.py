@@ -9,6 +9,7 @@ import itertools
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from lotus_performance.settings import Settings
-from stored import PATHS, Stored, example
+from stored import EXAMPLES, PATHS, ROOT, Stored, example
 
 TOLERANCE = 1e-10
 CONTRIBUTION = json.loads((Path(__file__).with_name("contribution.json")).read_text())
@@ -202,6 +203,26 @@ def test_effects_of_a_bucket_follow_from_the_panel_of_both_sides(stored: Stored,
         assert number(found["allocation"]) == pytest.approx(allocation, abs=TOLERANCE)
         assert number(found["selection"]) == pytest.approx(bmk_weight * selected, abs=TOLERANCE)
         assert number(found["interaction"]) == pytest.approx(excess * selected, abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_runbook_names_every_table_and_its_columns(stored: Stored, name: str) -> None:
+    page = (ROOT / "runbook" / "methodology.md").read_text().split("## Workings")[1].split("## Numbers")[0]
+    documented = {}
+    for line in page.splitlines():
+        cells = re.findall(r"`([^`]+)`", line)
+        if line.startswith("| `"):
+            documented[cells[0]] = set(cells[1:])
+    calculation_id = stored.calculate(name)
+    stored.work()
+    lineage = stored.client.get(f"/performance/lineage/{calculation_id}").get_json()
+    tables = [file for file in lineage["artifacts"] if file.endswith(".csv")]
+    assert tables
+    for file in tables:
+        header = stored.get(f"/lineage/{calculation_id}/{file}").data.decode().splitlines()[0].split(",")
+        columns = {re.sub(r"^(key|factor) .+", r"\1 LABEL", column) for column in header}
+        table = re.sub(r"^.+(_currency_attribution_effects)", r"LABEL\1", file)
+        assert columns - {"key LABEL"} == documented[table] - {"key LABEL", "group_by", ";"}, file
 
 
 @pytest.mark.parametrize("position_id", ['=HYPERLINK("http://x","y")', "+1", "-1", "@SUM(1)", 'a"b,c', "Ärger; 漢"])
