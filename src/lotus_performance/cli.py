@@ -102,7 +102,7 @@ def _work(options: argparse.Namespace) -> int:
         threading.Thread(target=_follow, args=(options.parent, stop), daemon=True).start()
     with _kept() as kept:
         kept.executions.database.refuse_other_schema()
-        Worker(kept, {ANALYTICS_TYPE: returns_jobs(settings, kept).work}).work_until(stop)
+        Worker(kept, {ANALYTICS_TYPE: returns_jobs(settings, kept).recalculated}).work_until(stop)
     return 0
 
 

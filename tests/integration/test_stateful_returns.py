@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
+from werkzeug.exceptions import Conflict
 
 import core_stand_in
 from answers import checked
@@ -23,6 +24,8 @@ from lotus_performance.errors import StorageUnavailableError
 from lotus_performance.jobs.worker import Worker
 from lotus_performance.keep import keep, returns_jobs
 from lotus_performance.settings import Settings
+from lotus_performance.storage import tables
+from lotus_performance.storage.executions import MAX_ATTEMPTS
 from lotus_performance.telemetry import JsonFormatter
 
 PATH = "/integration/returns/series"
@@ -605,7 +608,7 @@ def recording(kept: Settings) -> FlaskClient:
 def work(kept: Settings) -> Worker:
     lineage = keep(kept)
     assert lineage is not None
-    return Worker(lineage, {"returns_series": returns_jobs(kept, lineage).work})
+    return Worker(lineage, {"returns_series": returns_jobs(kept, lineage).recalculated})
 
 
 def test_windows_of_180_days_are_answered_later(recording: FlaskClient, kept: Settings, core: CoreStandIn) -> None:
@@ -771,6 +774,52 @@ def test_a_bug_ends_an_execution_after_some_attempts(
         return recording.get(f"{PATH}/results/{execution_id}").status_code == 500
 
     assert core_stand_in.awaited(is_done, 10)
+
+
+def test_an_http_exception_raised_inside_passes_through_untouched(
+    core: CoreStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any) -> None:
+        raise Conflict("as it is")
+
+    monkeypatch.setattr("lotus_performance.jobs.returns_series.answer_of", fail)
+    status, problem, _ = ask(create_app(settings_of(core)).test_client())
+    assert (status, problem["detail"]) == (409, "as it is")
+
+
+def test_a_stored_request_that_was_changed_is_answered_with_its_problem_and_the_worker_goes_on(
+    recording: FlaskClient, kept: Settings
+) -> None:
+    execution_id = recording.post(PATH, json=request_of(**LONG)).json["execution_id"]
+    good = recording.post(PATH, json=request_of(**LONG)).json["execution_id"]
+    worker = work(kept)
+    with worker.executions.database.writing() as connection:
+        connection.execute(
+            sa.update(tables.payloads)
+            .where(tables.payloads.c.execution_id == execution_id)
+            .values(request=b"no longer zstandard")
+        )
+    worker.work_once()
+    worker.work_once()
+
+    def code_of(each: str) -> int:
+        return recording.get(f"{PATH}/results/{each}").status_code
+
+    assert core_stand_in.awaited(lambda: (code_of(execution_id), code_of(good)) == (500, 200), 10)
+    assert recording.get(f"{PATH}/results/{execution_id}").json["code"] == "integrity_error"
+
+
+def test_what_killed_its_worker_again_and_again_is_set_aside(
+    recording: FlaskClient, kept: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lotus_performance.storage.executions.LEASE_SECONDS", 0.0)
+    execution_id = recording.post(PATH, json=request_of(**LONG)).json["execution_id"]
+    worker = work(kept)
+    for _ in range(MAX_ATTEMPTS):
+        assert worker.executions.claim_next() is not None  # and nothing comes of it
+    worker.work_once()
+    assert core_stand_in.awaited(lambda: recording.get(f"{PATH}/results/{execution_id}").status_code == 500, 10)
+    assert recording.get(f"{PATH}/results/{execution_id}").json["code"] == "calculation_failed"
 
 
 def test_an_execution_whose_end_cannot_be_kept_is_taken_up_again(

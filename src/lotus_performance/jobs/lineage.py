@@ -197,7 +197,7 @@ class Lineage:
         found = []
         try:
             payload = self.executions.payload(execution.execution_id)
-            _refuse_changed(execution, payload)
+            refuse_changed(execution, payload)
             if sha256_of(_hashed(execution, _answer(payload))) != execution.result_hash:
                 found = ["The answer does not match its hash."]
         except (IntegrityError, ExecutionNotFoundError) as error:
@@ -226,12 +226,13 @@ class Lineage:
 
 def recalculated(execution: Execution, payload: Payload) -> Answer:
     """Return the answer made anew from a stored request."""
-    _refuse_changed(execution, payload)
+    refuse_changed(execution, payload)
     request = stored_request(execution, payload.request)
     return calculated(ticket_of(execution), request, ANALYTICS[execution.analytics_type].calculate)
 
 
-def _refuse_changed(execution: Execution, payload: Payload) -> None:
+def refuse_changed(execution: Execution, payload: Payload) -> None:
+    """Raise IntegrityError where a stored request is not the one that was kept."""
     if sha256_of(payload.request) != execution.input_fingerprint:
         raise IntegrityError("The request of this calculation is not the one that was kept.")
 

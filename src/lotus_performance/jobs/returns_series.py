@@ -1,7 +1,6 @@
 """Series of returns: those of the request at once, those of lotus-core recorded, long ones left to the worker."""
 
 import logging
-import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,20 +22,18 @@ from lotus_performance.engine.returns_series import (
     resolve_window,
 )
 from lotus_performance.errors import (
-    CalculationError,
     ExecutionNotFoundError,
     Fault,
     InvalidRequestError,
-    PerformanceError,
     ResourceNotFoundError,
-    StorageUnavailableError,
     UpstreamUnavailableError,
 )
-from lotus_performance.jobs.run import problem_of, sha256_of
+from lotus_performance.jobs.lineage import refuse_changed
+from lotus_performance.jobs.run import calculation_hash_of, sha256_of, ticket_of, unexpected_is_failed
 from lotus_performance.schemas.limits import Limits
 from lotus_performance.schemas.returns_series import ReturnsSeriesRequestSchema
 from lotus_performance.services.returns_series import answer_of, stateless_answer
-from lotus_performance.storage.executions import MAX_ATTEMPTS, Execution, ExecutionMode, Executions, Ticket
+from lotus_performance.storage.executions import Execution, ExecutionMode, Executions, Payload, Ticket
 from lotus_performance.storage.tables import utc_now
 from lotus_performance.strict_json import dump_json, load_json
 
@@ -45,8 +42,6 @@ logger = logging.getLogger(__name__)
 ANALYTICS_TYPE = "returns_series"
 ASYNC_DAYS = 180
 """Windows of so many days and more are left to the worker."""
-N_BACKGROUND = 4
-"""Executions that a worker answers beside its other work; it waits for lotus-core itself when there are more."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,6 @@ class ReturnsJobs:
         self.core = core
         self.executions = executions
         self.schema = ReturnsSeriesRequestSchema(limits=limits)
-        self._background = threading.BoundedSemaphore(N_BACKGROUND)
 
     def answer(self, request: ReturnsRequest, headers: Mapping[str, str]) -> bytes | Execution:
         """Return the answer as JSON text, or the execution in which a worker will find it.
@@ -88,7 +82,7 @@ class ReturnsJobs:
         if self.executions is None:
             return self._body(request, ticket, headers)
         if is_asynchronous(request):
-            self.executions.enqueue(_asynchronous(ticket), request.canonical)
+            self.executions.enqueue(replace(ticket, mode=ExecutionMode.ASYNC), request.canonical)
             return self.executions.get(ticket.execution_id)
         started = utc_now()
         body = self._body(request, ticket, headers)
@@ -107,49 +101,19 @@ class ReturnsJobs:
 
     # ------------------------------------------------------------------ in the worker
 
-    def work(self, execution: Execution) -> None:
-        """Answer an execution that this process has claimed, beside its other work where there is room."""
-        if not self._background.acquire(blocking=False):
-            self._work(execution)
-            return
-        threading.Thread(target=self._work_beside, args=(execution,), name=ANALYTICS_TYPE).start()
-
-    def _work_beside(self, execution: Execution) -> None:
-        try:
-            self._work(execution)
-        except StorageUnavailableError as error:
-            # The lease runs out, and the execution is taken up again.
-            logger.warning("storage is not available: %s", error.message)
-        finally:
-            self._background.release()
-
-    def _work(self, execution: Execution) -> None:
-        executions = self._kept()
-        payload = executions.payload(execution.execution_id)
+    def recalculated(self, execution: Execution, payload: Payload) -> tuple[bytes, str]:
+        """Return the answer to a stored request, and its hash; raises what `answer` raises, and IntegrityError."""
+        refuse_changed(execution, payload)
         request: ReturnsRequest = self.schema.load(load_json(payload.request))
-        ticket = _asynchronous(_ticket(request, execution.execution_id))
-        try:
-            body = self._body(request, ticket, {"X-Correlation-Id": execution.execution_id})
-        except PerformanceError as error:
-            may_pass = isinstance(error, UpstreamUnavailableError | CalculationError)
-            if may_pass and execution.attempts < MAX_ATTEMPTS:
-                executions.postpone(execution, error.message)
-            else:
-                executions.fail(ticket, payload.request, problem_of(error), execution.created_at_utc)
-        else:
-            executions.complete(ticket, body, sha256_of(body))
+        body = self._body(request, ticket_of(execution), {"X-Correlation-Id": execution.execution_id})
+        return body, sha256_of(body)
 
     # ------------------------------------------------------------------ answers
 
     def _body(self, request: ReturnsRequest, ticket: Ticket, headers: Mapping[str, str]) -> bytes:
-        try:
+        with unexpected_is_failed(ticket):
             sourced = self._sourced(request, headers) if request.is_stateful else None
             told = stateless_answer(request) if sourced is None else answer_of(request, sourced.window, sourced.points)
-        except PerformanceError:
-            raise
-        except Exception as error:
-            logger.exception("calculation failed", extra={"fingerprint": ticket.input_fingerprint})
-            raise CalculationError("The calculation failed unexpectedly; the error has been logged.") from error
         provenance: dict[str, Any] = {
             "input_mode": "stateless" if sourced is None else "stateful",
             "input_fingerprint": ticket.input_fingerprint,
@@ -235,20 +199,16 @@ def _n_days(window: ResolvedWindow) -> int:
     return int((window.end - window.start).astype(np.int64)) + 1
 
 
-def _ticket(request: ReturnsRequest, execution_id: str | None = None) -> Ticket:
+def _ticket(request: ReturnsRequest) -> Ticket:
     """Return what identifies the execution of a request."""
     fingerprint = sha256_of(request.canonical)
     window = {"from_date": request.window.start, "to_date": request.window.end, "as_of_date": request.as_of}
     return Ticket(
-        execution_id=execution_id or str(uuid.uuid4()),
+        execution_id=str(uuid.uuid4()),
         analytics_type=ANALYTICS_TYPE,
         portfolio_id=request.portfolio_id,
         requested_window={name: str(day) for name, day in window.items() if day is not None},
         engine_version=ENGINE_VERSION,
         input_fingerprint=fingerprint,
-        calculation_hash=sha256_of(f"{ENGINE_VERSION}\n{fingerprint}".encode()),
+        calculation_hash=calculation_hash_of(fingerprint),
     )
-
-
-def _asynchronous(ticket: Ticket) -> Ticket:
-    return replace(ticket, mode=ExecutionMode.ASYNC)

@@ -4,7 +4,8 @@ import hashlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -161,8 +162,15 @@ def calculated(ticket: Ticket, request: R, calculate: Callable[[R], Result]) -> 
     CalculationError
         The calculation failed in a way that it does not know.
     """
-    try:
+    with unexpected_is_failed(ticket):
         return _assembled(ticket, calculate(request))
+
+
+@contextmanager
+def unexpected_is_failed(ticket: Ticket) -> Iterator[None]:
+    """Turn what a calculation does not know into CalculationError: our fault. The one such place, see RFC-0023."""
+    try:
+        yield
     except (HTTPException, PerformanceError):
         raise
     except Exception as error:
@@ -181,7 +189,7 @@ def make_ticket(analytics_type: str, request: Request) -> Ticket:
         requested_window=request.requested_window,
         engine_version=ENGINE_VERSION,
         input_fingerprint=fingerprint,
-        calculation_hash=_calculation_hash(fingerprint),
+        calculation_hash=calculation_hash_of(fingerprint),
     )
 
 
@@ -194,7 +202,7 @@ def ticket_of(execution: Execution) -> Ticket:
         requested_window=execution.requested_window,
         engine_version=ENGINE_VERSION,
         input_fingerprint=execution.input_fingerprint,
-        calculation_hash=_calculation_hash(execution.input_fingerprint),
+        calculation_hash=calculation_hash_of(execution.input_fingerprint),
     )
 
 
@@ -211,7 +219,8 @@ def sha256_of(text: bytes) -> str:
     return f"sha256:{hashlib.sha256(text).hexdigest()}"
 
 
-def _calculation_hash(fingerprint: str) -> str:
+def calculation_hash_of(fingerprint: str) -> str:
+    """Return the hash of a request and the version of the engine that answers it."""
     return sha256_of(f"{ENGINE_VERSION}\n{fingerprint}".encode())
 
 
