@@ -23,7 +23,8 @@ settings.register_profile("long", settings.get_profile("default"), max_examples=
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # Servers that tests start keep what they calculate here, and not in the folder of the project.
-os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="lotus-test-"))
+_FOLDER = tempfile.TemporaryDirectory(prefix="lotus-test-")
+os.environ.setdefault("DATA_DIR", _FOLDER.name)
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -41,6 +41,7 @@ def start_server(log: Path, *arguments: str, **environment: str) -> Server:
     """Return a server that may not be ready yet."""
     port = free_port()
     command = [sys.executable, "-m", "lotus_performance.cli", "serve", "--port", str(port), *arguments]
+    environment.setdefault("TMPDIR", str(log.parent))  # one that is killed leaves its temporary files
     with log.open("wb") as stderr:
         process = subprocess.Popen(command, env=os.environ | environment, stderr=stderr)  # noqa: S603
     return Server(process, port, log)

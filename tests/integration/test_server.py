@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,15 @@ def test_two_workers_answer_and_their_metrics_add_up(serve: Callable[..., Server
     assert counted is not None
     assert float(counted[1]) == 40
     assert server.stop() == 0
+
+
+def test_more_silent_connections_than_threads_hold_up_no_request(serve: Callable[..., Server], example: Any) -> None:
+    server = serve("--workers", "1")
+    with ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=15))
+        answer = requests.post(f"{server.url}/performance/twr", json=example("twr_five_days"), timeout=3)
+        assert answer.status_code == 200
 
 
 def test_on_sigterm_readiness_turns_503_first_and_a_request_in_flight_is_answered(
