@@ -26,6 +26,7 @@ class Server:
 
     address: tuple[str, int]
     process: subprocess.Popen[bytes]
+    data: Path
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that its workers have used so far."""
@@ -35,27 +36,28 @@ class Server:
 
 
 @contextmanager
-def running(app: str, options: Sequence[str] = ("--workers", "2")) -> Iterator[Server]:
+def running(app: str, options: Sequence[str] = ("--workers", "2"), lineage: str = "off") -> Iterator[Server]:
     """Start gunicorn with its shipped settings but for some options, yield it, stop it at the end.
 
     The socket listens before the server does, so that no port is guessed, and clients only wait until it is up.
     """
     shipped = ["--config", "python:lotus_performance.gunicorn_conf", "--chdir", str(HERE)]
-    with socket.socket() as listener, tempfile.TemporaryFile() as log:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith((*OWN_SETTINGS, *SHIPPED))}
+    with socket.socket() as listener, tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as folder:
         listener.bind(("127.0.0.1", 0))
         listener.listen(BACKLOG)
         address = listener.getsockname()
         bound = ["--bind", f"fd://{listener.fileno()}"]
         process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", *shipped, *bound, *options, app],
-            env={name: value for name, value in os.environ.items() if not name.startswith((*OWN_SETTINGS, *SHIPPED))},
+            env=kept | {"DATA_DIR": folder, "LINEAGE_MODE": lineage},
             pass_fds=[listener.fileno()],
             stdout=log,
             stderr=log,
         )
         listener.close()
         try:
-            yield Server(address, process)
+            yield Server(address, process, Path(folder))
         except BaseException:
             log.seek(0)
             sys.stderr.write(log.read()[-4000:].decode(errors="replace"))

@@ -34,10 +34,12 @@ def _cells(column: Sequence[Any] | np.ndarray[Any, Any]) -> list[bytes]:
         return [text.encode() for text in date_texts(column)]
     if isinstance(column, np.ndarray) and column.dtype.kind in "bif":
         numbers = column.astype(np.int64) if column.dtype.kind == "b" else np.ascontiguousarray(column)
-        cells = orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
-        return [b"" if cell == b"null" else cell for cell in cells]
+        text = orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+        return text.replace(b"null", b"").split(b",")
+    # A column of texts says the same few over and over.
+    texts = {value: text_cell(value) for value in set(column) if isinstance(value, str)}
     return [
-        b"" if cell is None else text_cell(cell) if isinstance(cell, str) else str(cell).encode() for cell in column
+        b"" if value is None else texts[value] if isinstance(value, str) else str(value).encode() for value in column
     ]
 
 
