@@ -464,9 +464,20 @@ def dump(request: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(f"  {json.dumps(name)}: {as_block(value)}" for name, value in request.items()) + "\n}\n"
 
 
+def spreadsheet(request: dict[str, Any]) -> str:
+    """Return a money-weighted return as a spreadsheet's XIRR has it: what the owner pays is negative."""
+    start = request["periods"]["explicit"]["start"]
+    flows = [(start, -request["begin_mv"]), *((flow["date"], -flow["amount"]) for flow in request["cash_flows"])]
+    rows = [*flows, (request["as_of"], request["end_mv"])]
+    return "date,amount\n" + "".join(f"{day},{amount}\n" for day, amount in rows)
+
+
 def build(folder: Path) -> None:
-    for name, request in requests(*read_closes(HERE / "data" / "prices.csv")).items():
-        (folder / name).write_text(dump(request), encoding="utf-8", newline="\n")
+    made = requests(*read_closes(HERE / "data" / "prices.csv"))
+    texts = {name: dump(request) for name, request in made.items()}
+    texts["xirr_ten_years.csv"] = spreadsheet(made["mwr_ten_years.json"])
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
