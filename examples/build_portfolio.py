@@ -1,4 +1,4 @@
-"""Build the request files of this folder from data/prices.csv: python examples/build_portfolio.py.
+"""Build the requests and CSV files of this folder from data/prices.csv: python examples/build_portfolio.py.
 
 The portfolio: 1,000,000 USD in equal parts in twenty stocks, bought at the first close of the file and brought back to
 equal parts at the last close of each year. Flows buy and sell the twenty in proportion. The money of a month arrives
@@ -464,18 +464,48 @@ def dump(request: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(f"  {json.dumps(name)}: {as_block(value)}" for name, value in request.items()) + "\n}\n"
 
 
-def spreadsheet(request: dict[str, Any]) -> str:
+def spreadsheet(request: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a money-weighted return as a spreadsheet's XIRR has it: what the owner pays is negative."""
     start = request["periods"]["explicit"]["start"]
     flows = [(start, -request["begin_mv"]), *((flow["date"], -flow["amount"]) for flow in request["cash_flows"])]
     rows = [*flows, (request["as_of"], request["end_mv"])]
-    return "date,amount\n" + "".join(f"{day},{amount}\n" for day, amount in rows)
+    return [{"date": day, "amount": amount} for day, amount in rows]
+
+
+def sheets(request: dict[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of some requests as they stand in a CSV."""
+    sides = (("portfolio", "portfolio_groups_data"), ("benchmark", "benchmark_groups_data"))
+    five_days = request["twr_five_days.json"]["valuation_points"]
+    return {
+        "twr_five_days.csv": [{name: row.get(name, "") for name in Row._fields} for row in five_days],
+        "xirr_ten_years.csv": spreadsheet(request["mwr_ten_years.json"]),
+        "mwr_one_year.csv": request["mwr_one_year.json"]["cash_flows"],
+        "contribution_three_days.csv": [
+            {"position_id": each["position_id"], **each["meta"], **row}
+            for each in request["contribution_three_days.json"]["positions_data"]
+            for row in each["valuation_points"]
+        ],
+        "attribution_four_quarters.csv": [
+            {"side": side, **group["key"], **row}
+            for side, member in sides
+            for group in request["attribution_four_quarters.json"][member]
+            for row in group["observations"]
+        ],
+    }
+
+
+def as_csv(rows: list[dict[str, Any]]) -> str:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return "".join(
+        ",".join(str(cell) for cell in cells) + "\n"
+        for cells in (columns, *([row.get(name, "") for name in columns] for row in rows))
+    )
 
 
 def build(folder: Path) -> None:
     made = requests(*read_closes(HERE / "data" / "prices.csv"))
     texts = {name: dump(request) for name, request in made.items()}
-    texts["xirr_ten_years.csv"] = spreadsheet(made["mwr_ten_years.json"])
+    texts |= {name: as_csv(rows) for name, rows in sheets(made).items()}
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 

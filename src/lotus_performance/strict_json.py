@@ -57,11 +57,11 @@ def load_document(text: bytes) -> Any:
 
 def load_exact_json(text: bytes) -> Any:
     """Return the document of a text that `load_json` has read, its fractions as exact decimals."""
-    return json.loads(text, parse_float=_amount)
+    return json.loads(text, parse_float=exact_number)
 
 
-def _amount(text: str) -> Decimal:
-    """Return a number exactly, 0 for what doubles would read as 0 by far; larger ones `load_json` has refused."""
+def exact_number(text: str) -> Decimal:
+    """Return a number exactly, 0 for what doubles would read as 0 by far; larger ones are refused elsewhere."""
     if len(text) > MAX_NUMBER_LENGTH:
         raise MalformedJsonError(
             f"A number has {len(text)} characters; DECIMAL_STRICT takes at most {MAX_NUMBER_LENGTH}."

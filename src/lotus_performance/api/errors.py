@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, Flask, Response, g, request
@@ -13,14 +13,13 @@ from werkzeug.wrappers import Response as WsgiResponse
 from lotus_performance.api.problems import DOMAIN_PROBLEMS, PROBLEMS
 from lotus_performance.api.wire import services
 from lotus_performance.errors import Fault, PerformanceError
-from lotus_performance.schemas.faults import placed_messages
+from lotus_performance.schemas.faults import pointer, refusal_of
 from lotus_performance.strict_json import dump_json
 
 logger = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 MAX_PROBLEM_BYTES = 64 * 1024
-MAX_STEP_LENGTH = 64
 SERVICE_UNAVAILABLE = 503
 RETRY_AFTER_SECONDS = "5"
 
@@ -64,16 +63,12 @@ def kept_problem(kept: Mapping[str, Any]) -> Response:
 
 def handle_validation_error(error: ValidationError) -> Response:
     """Return the problem of a document that does not fit its schema, every member at fault named."""
-    total = 0
-    entries: list[dict[str, Any]] = []
-    limit = services().limits.max_errors
-    for place, message in placed_messages(error.messages):
-        total += message.n_faults
-        if message and len(entries) < limit:
-            entries.append({"pointer": pointer(place), "code": message.code, "detail": str(message), **message.row})
-    noun = "member is" if total == 1 else "members are"
-    detail = f"{total} {noun} invalid; nothing was calculated."
-    return problem("validation_failed", detail, faults=entries, total=total)
+    refusal = refusal_of(error.messages, services().limits.max_errors)
+    entries = [
+        {"pointer": pointer(place), "code": message.code, "detail": str(message), **message.row}
+        for place, message in refusal.faults
+    ]
+    return problem("validation_failed", refusal.detail, faults=entries, total=refusal.n_faults)
 
 
 def handle_http_exception(error: HTTPException) -> Response | HTTPException:
@@ -126,12 +121,6 @@ def problem(
         document["errors"] = shown = shown[: len(shown) // 2]
         body = dump_json(document)
     return Response(body, status=status, mimetype=PROBLEM_JSON, headers={"Cache-Control": "no-store"})
-
-
-def pointer(place: Iterable[str | int]) -> str:
-    """Return a path as a JSON pointer (RFC 6901), very long names cut."""
-    steps = (str(step)[:MAX_STEP_LENGTH].replace("~", "~0").replace("/", "~1") for step in place)
-    return "".join(f"/{step}" for step in steps)
 
 
 def _fault_entry(code: str, fault: Fault) -> dict[str, Any]:

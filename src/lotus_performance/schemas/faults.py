@@ -1,7 +1,9 @@
 """Messages of invalid documents: each with a stable code, and where it stands as a JSON pointer."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+
+MAX_STEP_LENGTH = 64
 
 Row = Mapping[str, str]
 
@@ -59,3 +61,29 @@ def placed_messages(messages: Any, place: tuple[str | int, ...] = ()) -> Iterato
         yield PlacedMessage(place, messages)
     else:
         yield PlacedMessage(place, Message(str(messages), "invalid"))
+
+
+class Refusal(NamedTuple):
+    """What is told of an invalid document: a sentence, the first of its faults, and how many there are."""
+
+    detail: str
+    faults: Sequence[PlacedMessage]
+    n_faults: int
+
+
+def refusal_of(messages: Any, limit: int) -> Refusal:
+    """Return what is told of marshmallow's nested collection of messages, at most `limit` of them."""
+    total = 0
+    shown: list[PlacedMessage] = []
+    for placed in placed_messages(messages):
+        total += placed.message.n_faults
+        if placed.message and len(shown) < limit:
+            shown.append(placed)
+    noun = "member is" if total == 1 else "members are"
+    return Refusal(f"{total} {noun} invalid; nothing was calculated.", shown, total)
+
+
+def pointer(place: Iterable[str | int]) -> str:
+    """Return a path as a JSON pointer (RFC 6901), very long names cut."""
+    steps = (str(step)[:MAX_STEP_LENGTH].replace("~", "~0").replace("/", "~1") for step in place)
+    return "".join(f"/{step}" for step in steps)

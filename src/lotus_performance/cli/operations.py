@@ -1,4 +1,4 @@
-"""The command line: ``lotus-performance``."""
+"""Commands that run the service and look after what it keeps."""
 
 import argparse
 import os
@@ -6,11 +6,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lotus_performance import __version__
-from lotus_performance.errors import PerformanceError
 from lotus_performance.jobs.analytics import ANALYTICS
 from lotus_performance.jobs.lineage import Lineage
 from lotus_performance.jobs.returns_series import ANALYTICS_TYPE
@@ -22,58 +20,10 @@ from lotus_performance.storage.tables import utc_in
 from lotus_performance.telemetry import configure_logging
 
 PROGRESS_EVERY = 1000
-MOST_DAYS = 36_525
-"""A hundred years."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status."""
-    options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = options.run
-    try:
-        return command(options)
-    except (SettingsError, PerformanceError) as error:
-        print(f"lotus-performance: {error}", file=sys.stderr)  # noqa: T201
-        return 2
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="lotus-performance", description="Portfolio performance analytics.")
-    parser.add_argument("--version", action="version", version=f"lotus-performance {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="run the service", description="Run the service until SIGTERM.")
-    serve.add_argument("--host", help="address to listen on (setting HOST, default 127.0.0.1)")
-    serve.add_argument("--port", help="port to listen on (setting PORT, default 8000)")
-    serve.add_argument("--workers", help="processes (setting WEB_CONCURRENCY, default one a core)")
-    serve.set_defaults(run=_serve)
-    worker = commands.add_parser(
-        "worker", help="write lineage and answer what nobody waits for", description="Work until SIGTERM."
-    )
-    worker.add_argument("--parent", type=int, help="end when this process is no longer the parent")
-    worker.set_defaults(run=_work)
-    migrate = commands.add_parser("migrate", help="bring the database to this version", description="Migrate and end.")
-    migrate.set_defaults(run=_migrate)
-    lineage = commands.add_parser("lineage", help="check, repeat or remove what is kept")
-    actions = lineage.add_subparsers(dest="action", required=True, metavar="ACTION")
-    verify = actions.add_parser("verify", help="hash every artifact anew; exit status 1 when one does not match")
-    verify.set_defaults(run=_verify)
-    replay = actions.add_parser("replay", help="calculate anew and compare; exit status 1 when a figure differs")
-    replay.add_argument("id", nargs="*", help="calculations; all when none is named")
-    replay.set_defaults(run=_replay)
-    prune = actions.add_parser("prune", help="remove calculations older than some days, artifacts and all")
-    prune.add_argument("--older-than", type=_days, required=True, metavar="DAYS")
-    prune.set_defaults(run=_prune)
-    return parser
-
-
-def _days(text: str) -> int:
-    days = int(text)
-    if not 0 <= days <= MOST_DAYS:
-        raise ValueError
-    return days
-
-
-def _serve(options: argparse.Namespace) -> int:
+def serve(options: argparse.Namespace) -> int:
+    """Become the server."""
     given = {"HOST": options.host, "PORT": options.port, "WEB_CONCURRENCY": options.workers}
     os.environ.update({name: value for name, value in given.items() if value is not None})
     read_settings()  # a fault is told here, in one line, and not in the middle of the server's start
@@ -92,7 +42,8 @@ def _kept() -> Iterator[Lineage]:
         kept.executions.database.close()
 
 
-def _work(options: argparse.Namespace) -> int:
+def work(options: argparse.Namespace) -> int:
+    """Do what waits until SIGTERM."""
     settings = read_settings()
     configure_logging(settings.log_level)
     stop = threading.Event()
@@ -113,13 +64,15 @@ def _follow(parent: int, stop: threading.Event) -> None:
     stop.set()
 
 
-def _migrate(options: argparse.Namespace) -> int:
+def migrate(options: argparse.Namespace) -> int:
+    """Bring the database to the version of this package."""
     with _kept() as kept:
         kept.prepare()
     return 0
 
 
-def _verify(options: argparse.Namespace) -> int:
+def verify(options: argparse.Namespace) -> int:
+    """Hash everything that is kept anew."""
     n_checked = n_bad = 0
     with _kept() as kept:
         for n_checked, execution in enumerate(kept.executions.each(), start=1):
@@ -133,7 +86,8 @@ def _verify(options: argparse.Namespace) -> int:
     return 1 if n_bad else 0
 
 
-def _replay(options: argparse.Namespace) -> int:
+def replay(options: argparse.Namespace) -> int:
+    """Calculate anew and compare."""
     n_other = 0
     with _kept() as kept:
         named = options.id or [
@@ -152,7 +106,8 @@ def _replay(options: argparse.Namespace) -> int:
     return 1 if n_other else 0
 
 
-def _prune(options: argparse.Namespace) -> int:
+def prune(options: argparse.Namespace) -> int:
+    """Remove what is older than some days."""
     limit = utc_in(-options.older_than * 86_400.0)
     with _kept() as kept:
         old = [e.execution_id for e in kept.executions.each() if e.created_at_utc < limit]
@@ -169,7 +124,3 @@ def _prune(options: argparse.Namespace) -> int:
 
 def _say(text: str) -> None:
     print(text, flush=True)  # noqa: T201
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
