@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from lotus_performance.api.openapi import build_document
 
-PAGES = ("/openapi.json", "/docs", "/docs/problems", "/docs/assets/<name>")
+PAGES = ("/openapi.json", "/docs", "/docs/conventions", "/docs/problems", "/docs/assets/<name>")
 """Routes that belong to no operation of the document."""
 
 CHANGING = {"calculation_id", "engine_version", "input_fingerprint", "calculation_hash", "result_hash"}

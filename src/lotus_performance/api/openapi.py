@@ -221,6 +221,8 @@ def build_document(app: Flask) -> dict[str, Any]:
             "description": _conventions(shared.limits),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        # Relative to the document, as the links of its texts are: right under any prefix.
+        servers=[{"url": ".", "description": "The service that this document comes from."}],
         tags=[
             {"name": "performance", "description": "Calculations: one request, one complete answer."},
             LINEAGE_TAG,
@@ -444,7 +446,7 @@ def _problem_schema(status: int) -> JsonSchema:
 
 def _problem_response(status: int, description: str) -> JsonSchema:
     problems = [PROBLEMS[code] for code in codes_of(status)]
-    lines = [f"- [`{problem.code}`](/docs/problems#{problem.code}): {problem.when}" for problem in problems]
+    lines = [f"- [`{problem.code}`](docs/problems#{problem.code}): {problem.when}" for problem in problems]
     examples = {problem.code: {"summary": problem.title, "value": _problem_example(problem)} for problem in problems}
     return {
         "description": "\n".join([description, "", *lines]),
@@ -482,7 +484,7 @@ def _conventions(limits: Limits) -> str:
     units = "; ".join(f"`{unit}`: {meaning}" for unit, meaning in UNITS.items())
     body = f"{limits.max_body_bytes / MEBIBYTE:.4g} MiB"
     return f"""\
-Requests and answers are JSON. [Every problem is explained](/docs/problems).
+Requests and answers are JSON. [The conventions in full](docs/conventions), [every problem explained](docs/problems).
 
 - **Units.** Every number says its unit in `x-unit`. {units}.
 - **Signs.** Flows **into** the portfolio are positive, management fees negative.
