@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -17,8 +17,11 @@ from werkzeug.test import TestResponse
 
 from lotus_performance.api.openapi import build_document
 
-PAGES = ("/openapi.json", "/docs", "/docs/problems", "/docs/assets/<name>")
+PAGES = ("/openapi.json", "/docs", "/docs/conventions", "/docs/problems", "/docs/assets/<name>")
 """Routes that belong to no operation of the document."""
+
+CHANGING = {"calculation_id", "engine_version", "input_fingerprint", "calculation_hash", "result_hash"}
+"""Members of an answer that differ between requests or versions."""
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -94,6 +97,13 @@ def validate_answer(
         assert not faults, f"{place}; the body is not as documented: {'; '.join(faults[:5])}"
 
 
+def operations(document: Any) -> Iterator[tuple[str, str, Any]]:
+    """Yield method, path and operation of each operation of the document."""
+    for path, by_method in document["paths"].items():
+        for method, operation in by_method.items():
+            yield method.upper(), path, operation
+
+
 def operation_of(document: Any, method: str, rule: str | None) -> Any:
     """Return the operation of a route and method, None where there is none."""
     path = re.sub(r"<(?:[^<>:]+:)?([^<>]+)>", r"{\1}", rule or "")
@@ -121,6 +131,13 @@ def faults_of(document: Any, schema: Any, instance: Any) -> list[str]:
 def absolute(schema: Any) -> Any:
     """Return a schema of the document with references that can be followed from outside."""
     return json.loads(json.dumps(schema).replace('"#/', '"urn:document#/'))
+
+
+def without_changing(value: Any) -> Any:
+    """Return an answer without its members that differ between requests or versions."""
+    if isinstance(value, dict):
+        return {name: without_changing(member) for name, member in value.items() if name not in CHANGING}
+    return [without_changing(element) for element in value] if isinstance(value, list) else value
 
 
 def posting(client: FlaskClient, path: str, request: Callable[..., Any]) -> Post:

@@ -1,7 +1,9 @@
 """Pages for people: nothing from another host, no inline script, nothing of the query string, every link leads on."""
 
+import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -9,10 +11,15 @@ from flask.testing import FlaskClient
 
 from lotus_performance.api.docs import ASSETS
 from lotus_performance.api.problems import FAULTS, PROBLEMS
+from lotus_performance.app import create_app
+from lotus_performance.engine.periods import Frequency, Period
+from lotus_performance.schemas.responses import UNITS, WARNINGS
+from lotus_performance.settings import Settings
+from stored import Stored
 
 HTML = {"Accept": "text/html"}
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
-PAGES = ["/", "/docs", "/docs/problems"]
+PAGES = ["/", "/docs", "/docs/conventions", "/docs/problems"]
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
@@ -42,7 +49,7 @@ class Elements(HTMLParser):
             self.scripts.append(data.strip())
 
     def addresses(self) -> list[str]:
-        names = ("href", "src", "data-url", "action", "srcset")
+        names = ("href", "src", "data-url", "data-problems", "action", "srcset")
         return [attributes[name] for _, attributes in self.elements for name in names if name in attributes]
 
 
@@ -71,7 +78,7 @@ def test_page_names_no_other_host(client: FlaskClient, path: str) -> None:
     assert all(urlsplit(address).netloc == "" for address in Elements(text).addresses())
 
 
-@pytest.mark.parametrize("name", ["docs.js", "docs.css", "pages.css"])
+@pytest.mark.parametrize("name", ["docs.js", "docs.css", "nav.css", "pages.css", "root.css", "root.js"])
 def test_own_asset_names_no_other_host(client: FlaskClient, name: str) -> None:
     with client.get(f"/docs/assets/{name}") as answer:
         assert not re.search(r"https?:|url\(|@import|['\"]//", answer.text)
@@ -173,6 +180,55 @@ def test_address_of_the_document_stands_in_the_page_and_not_in_the_query_string(
         assert "validatorUrl: null," in answer.text
 
 
+# ---------------------------------------------------------------------- the conventions
+
+
+def rows_of(text: str, section: str) -> list[tuple[str, str]]:
+    """Return name and last cell of the rows of a section's tables."""
+    (part,) = re.findall(rf'<section id="{section}">(.*?)</section>', text, re.DOTALL)
+    return re.findall(r'<th scope="row">(?:<code>)?([^<]+)(?:</code>)?</th>.*<td>(.+?)</td></tr>', part)
+
+
+def test_conventions_name_every_unit_period_frequency_status_and_warning(client: FlaskClient) -> None:
+    text = client.get("/docs/conventions").text
+    assert dict(rows_of(text, "units")) == UNITS
+    assert [name for name, _ in rows_of(text, "periods")] == [*Period, *Frequency]
+    statuses = {str(problem.status) for problem in PROBLEMS.values()} - {"405"}
+    assert {name for name, _ in rows_of(text, "errors")} == statuses | WARNINGS.keys()
+    assert "`" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "example"),
+    [
+        ("QTD", "2025-04-01 to 2025-05-14"),
+        ("WTD", "2025-05-12 to 2025-05-14"),
+        ("1Y", "2024-05-15 to 2025-05-14"),
+        ("5Y", "2022-03-01 to 2025-05-14"),
+        ("ROLLING", "2024-11-15 to 2025-05-14"),
+        ("weekly", "2025-05-16"),
+        ("quarterly", "2025-Q2"),
+    ],
+)
+def test_conventions_have_an_example_of_each_period_and_label(client: FlaskClient, name: str, example: str) -> None:
+    assert dict(rows_of(client.get("/docs/conventions").text, "periods"))[name] == example
+
+
+def test_conventions_have_the_limits_of_the_running_service() -> None:
+    settings = Settings(max_body_bytes=3 * 1024 * 1024, max_rows=7000, max_positions=6, max_periods=5, max_errors=9)
+    limits = dict(rows_of(create_app(settings).test_client().get("/docs/conventions").text, "limits"))
+    assert list(limits.values()) == ["3 MiB", "32 levels", "7,000", "6", "5", "16", "256", "64", "9 and 64 KiB"]
+
+
+def test_conventions_say_whether_calculations_are_kept(client: FlaskClient, tmp_path: Path) -> None:
+    keeping = Stored(Settings(data_dir=tmp_path, lineage_mode="async"))
+    try:
+        assert "409 <code>calculation_conflict</code>" in keeping.client.get("/docs/conventions").text
+    finally:
+        keeping.close()
+    assert "keeps nothing" in client.get("/docs/conventions").text
+
+
 # ---------------------------------------------------------------------- the problems
 
 
@@ -226,4 +282,13 @@ def test_root_is_a_page_for_browsers(client: FlaskClient, accept: str) -> None:
     version = client.get("/").json["version"]
     assert version in answer.text
     links = Elements(answer.text).addresses()
-    assert {"/docs", "/docs/problems", "/openapi.json", "/health", "/metrics"} <= set(links)
+    assert {"/docs", "/docs/conventions", "/docs/problems", "/openapi.json", "/health", "/metrics"} <= set(links)
+
+
+@pytest.mark.parametrize("prefix", ["", "/analytics"])
+def test_example_of_the_page_is_posted_under_the_prefix(client: FlaskClient, prefix: str) -> None:
+    elements = Elements(client.get("/", headers=HTML, base_url=f"http://localhost{prefix}").text).elements
+    (example,) = [attributes for _, attributes in elements if attributes.get("id") == "example"]
+    assert example["data-post"] == f"{prefix}/performance/twr"
+    answer = client.post("/performance/twr", json=json.loads(example["data-request"]))
+    assert answer.json["results_by_period"]["ITD"]["portfolio_return"]["base"] == 1.859081

@@ -6,11 +6,12 @@ from typing import Any
 from flask import Blueprint, Response, abort, current_app, request, send_from_directory
 from flask.typing import ResponseReturnValue
 
+from lotus_performance.api.conventions import conventions
 from lotus_performance.api.errors import with_domain_handlers
 from lotus_performance.api.openapi import build_document
 from lotus_performance.api.pages import page, with_code
 from lotus_performance.api.problems import FAULTS, PROBLEMS
-from lotus_performance.api.wire import JSON
+from lotus_performance.api.wire import JSON, services
 from lotus_performance.strict_json import dump_json
 
 DOCUMENT = "lotus-performance-openapi"
@@ -22,7 +23,10 @@ ASSETS = {
     "favicon-32x32.png": SWAGGER_UI,
     "docs.js": OWN,
     "docs.css": OWN,
+    "nav.css": OWN,
     "pages.css": OWN,
+    "root.css": OWN,
+    "root.js": OWN,
 }
 """Files that pages may load, and the folder of each."""
 
@@ -47,6 +51,13 @@ def get_openapi() -> ResponseReturnValue:
 def get_docs() -> ResponseReturnValue:
     """Show the interactive documentation."""
     return page("docs.html")
+
+
+@bp.get("/docs/conventions")
+def get_conventions() -> ResponseReturnValue:
+    """Show what holds for every operation, with the limits of this service."""
+    shared = services()
+    return page("conventions.html", is_kept=shared.lineage is not None, **conventions(shared.limits))
 
 
 @bp.get("/docs/problems")

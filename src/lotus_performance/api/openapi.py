@@ -221,6 +221,8 @@ def build_document(app: Flask) -> dict[str, Any]:
             "description": _conventions(shared.limits),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        # Relative to the document, as the links of its texts are: right under any prefix.
+        servers=[{"url": ".", "description": "The service that this document comes from."}],
         tags=[
             {"name": "performance", "description": "Calculations: one request, one complete answer."},
             LINEAGE_TAG,
@@ -235,6 +237,7 @@ def build_document(app: Flask) -> dict[str, Any]:
     for name, schema in COMPONENTS.items():
         spec.components.schema(name, schema)
     for status, (name, description) in REFUSALS.items():
+        spec.components.schema(f"Problem{status}", _problem_schema(status))
         spec.components.response(name, _problem_response(status, description))
     for calculation in CALCULATIONS:
         spec.components.schema(calculation.request_name, schema=shared.schemas[calculation.request])
@@ -273,7 +276,7 @@ def _columns(converter: Any, field: Columns) -> JsonSchema:
         "oneOf": [
             {"title": "rows", "description": "One object a row.", "type": "array", "items": row, **bounds},
             {
-                "title": "columns",
+                "title": f"{field.name} columns",  # generators of clients name a class after it
                 "description": "One list a member, all equally long: the same data in a third of the space.",
                 "type": "object",
                 "properties": columns,
@@ -429,25 +432,26 @@ def _refusals(*statuses: int) -> JsonSchema:
     return {str(status): {"$ref": f"#/components/responses/{REFUSALS[status][0]}"} for status in statuses}
 
 
+def _problem_schema(status: int) -> JsonSchema:
+    """Return the schema of the problems of a status: a component, so that generated clients have one class of it."""
+    narrowed = {
+        "status": {"type": "integer", "enum": [status], "x-unit": "none", "description": "The HTTP status."},
+        "code": {"type": "string", "enum": codes_of(status), "description": "Stable code: decide by this one."},
+    }
+    return {
+        "description": f"A problem with status {status}.",
+        "allOf": [_ref("Problem"), {"properties": narrowed}],
+    }
+
+
 def _problem_response(status: int, description: str) -> JsonSchema:
     problems = [PROBLEMS[code] for code in codes_of(status)]
-    lines = [f"- [`{problem.code}`](/docs/problems#{problem.code}): {problem.when}" for problem in problems]
-    schema = {
-        "allOf": [
-            _ref("Problem"),
-            {
-                "properties": {
-                    "status": {"const": status, "x-unit": "none"},
-                    "code": {"enum": [problem.code for problem in problems]},
-                }
-            },
-        ]
-    }
+    lines = [f"- [`{problem.code}`](docs/problems#{problem.code}): {problem.when}" for problem in problems]
     examples = {problem.code: {"summary": problem.title, "value": _problem_example(problem)} for problem in problems}
     return {
         "description": "\n".join([description, "", *lines]),
         "headers": _headers("Cache-Control", *(["Retry-After"] if status == SERVICE_UNAVAILABLE else [])),
-        "content": {PROBLEM_JSON: {"schema": schema, "examples": examples}},
+        "content": {PROBLEM_JSON: {"schema": _ref(f"Problem{status}"), "examples": examples}},
     }
 
 
@@ -480,7 +484,7 @@ def _conventions(limits: Limits) -> str:
     units = "; ".join(f"`{unit}`: {meaning}" for unit, meaning in UNITS.items())
     body = f"{limits.max_body_bytes / MEBIBYTE:.4g} MiB"
     return f"""\
-Requests and answers are JSON. [Every problem is explained](/docs/problems).
+Requests and answers are JSON. [The conventions in full](docs/conventions), [every problem explained](docs/problems).
 
 - **Units.** Every number says its unit in `x-unit`. {units}.
 - **Signs.** Flows **into** the portfolio are positive, management fees negative.
