@@ -96,7 +96,7 @@ class Stored:
         return answer.status_code, answer.get_json().get("code", "")
 
     def all(self) -> list[Execution]:
-        return list(self.executions.each())
+        return [self.executions.get(each) for each in self.executions.ids()]
 
     def folder(self, calculation_id: str) -> Path:
         return self.lineage.artifacts.folder(calculation_id)

@@ -55,9 +55,9 @@ class Settings:
     mode_stateful: bool = True
 
     @property
-    def database(self) -> str:
+    def database(self) -> str | Path:
         """URL of the database, by default an SQLite file in the data folder."""
-        return self.database_url or f"sqlite:///{(self.data_dir / 'lotus.db').absolute()}"
+        return self.database_url or self.data_dir / "lotus.db"
 
     @property
     def artifacts(self) -> Path:

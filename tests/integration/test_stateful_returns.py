@@ -812,11 +812,11 @@ def test_a_stored_request_that_was_changed_is_answered_with_its_problem_and_the_
 def test_what_killed_its_worker_again_and_again_is_set_aside(
     recording: FlaskClient, kept: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lotus_performance.storage.executions.LEASE_SECONDS", 0.0)
+    monkeypatch.setattr("lotus_performance.storage.executions.LONG_LEASE_SECONDS", 0.0)
     execution_id = recording.post(PATH, json=request_of(**LONG)).json["execution_id"]
     worker = work(kept)
     for _ in range(MAX_ATTEMPTS):
-        assert worker.executions.claim_next() is not None  # and nothing comes of it
+        assert worker.executions.claim_next(slow=worker.others) is not None  # and nothing comes of it
     worker.work_once()
     assert core_stand_in.awaited(lambda: recording.get(f"{PATH}/results/{execution_id}").status_code == 500, 10)
     assert recording.get(f"{PATH}/results/{execution_id}").json["code"] == "calculation_failed"
@@ -834,7 +834,7 @@ def test_an_execution_whose_end_cannot_be_kept_is_taken_up_again(
         raise StorageUnavailableError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("lotus_performance.storage.executions.LEASE_SECONDS", 0.0)
+        patch.setattr("lotus_performance.storage.executions.LONG_LEASE_SECONDS", 0.0)
         patch.setattr(worker.executions, "complete", fail)
         worker.work_once()
         assert unavailable.wait(10)

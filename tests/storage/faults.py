@@ -242,7 +242,7 @@ class Story:
         self.work()
         for kept in self.stored.all():
             assert kept.status in (Status.COMPLETE, Status.FAILED), kept
-            assert self.stored.lineage.faults(kept) == []
+            assert self.stored.lineage.faults(kept.execution_id) == []
             assert kept.lineage_status is kept.status, kept
             stages = self.stored.executions.stages_of([kept.execution_id])[kept.execution_id]
             assert {stage["status"] for stage in stages} == {kept.status}

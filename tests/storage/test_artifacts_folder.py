@@ -234,8 +234,8 @@ def test_tampering_shows_and_nothing_is_served_as_good(
     view = stored.get(f"/performance/lineage/{calculation_id}")
     assert view.status_code == 200 or view.get_json()["code"] == code
     # `verify` names it, and only it.
-    assert stored.lineage.faults(stored.executions.get(calculation_id))
-    assert stored.lineage.faults(stored.executions.get(other)) == []
+    assert stored.lineage.faults(calculation_id)
+    assert stored.lineage.faults(other) == []
     for name, value in stored.environment().items():
         monkeypatch.setenv(name, value)
     assert main(["lineage", "verify"]) == 1
@@ -266,7 +266,7 @@ def test_an_extra_file_is_not_served_and_is_found(stored: Stored, name: str) -> 
     stored.work()
     (stored.folder(calculation_id) / name).write_bytes(b"x")
     assert stored.get(f"/lineage/{calculation_id}/{name.replace(chr(10), '%0a')}").status_code == 404
-    (fault,) = stored.lineage.faults(stored.executions.get(calculation_id))
+    (fault,) = stored.lineage.faults(calculation_id)
     assert "is not in the manifest" in fault
     assert "\n" not in fault
 
@@ -323,8 +323,8 @@ def test_replay_of_all_says_when_a_figure_differs(
     stored: Stored, command: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [stored.calculate("mwr_one_year"), stored.calculate()]
-    assert command("replay") == (0, "2 calculations calculated anew, 0 with other figures\n")
-    assert command("replay", ids[0]) == (0, "1 calculations calculated anew, 0 with other figures\n")
+    assert command("replay") == (0, "2 calculations calculated anew, 0 did not give their figures\n")
+    assert command("replay", ids[0]) == (0, "1 calculations calculated anew, 0 did not give their figures\n")
     monkeypatch.setattr("lotus_performance.jobs.lineage._compared", lambda *_: (False, 1.5))
     status, told = command("replay", ids[1])
     assert (status, told.splitlines()[0]) == (1, f"{ids[1]}: differs by 1.5")

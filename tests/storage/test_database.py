@@ -27,7 +27,7 @@ def url(database_url: str, tmp_path: Path) -> str:
 
 def test_migrations_lead_from_nothing_to_the_tables_of_the_code(url: str) -> None:
     database = Database(url)
-    with pytest.raises(StorageError, match="has schema none, and this version needs 0001; run `lotus-performance"):
+    with pytest.raises(StorageError, match="has schema none, and this version needs 0002; run `lotus-performance"):
         database.refuse_other_schema()
     database.migrate()
     database.migrate()

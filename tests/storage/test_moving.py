@@ -25,14 +25,14 @@ def test_a_storage_moves_from_sqlite_to_postgresql(
     old.work()
     left = old.post("mwr_one_year", headers=ASYNC).get_json()["execution_id"]
     subprocess.run(  # noqa: S603 -- our own interpreter
-        [sys.executable, "-c", script[1], old.settings.database, new.settings.database],
+        [sys.executable, "-c", script[1], f"sqlite:///{old.settings.database}", new.settings.database],
         env=os.environ,
         timeout=30,
         check=True,
     )
     assert [each.execution_id for each in new.all()] == [left, *reversed(ids)]
     assert [new.get(f"/performance/executions/{each}/result").data for each in ids] == answers
-    assert all(new.lineage.faults(each) == [] for each in new.all())
+    assert all(new.lineage.faults(each.execution_id) == [] for each in new.all())
     new.work()
     assert new.executions.get(left).status == "complete"
     old.close()

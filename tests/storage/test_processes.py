@@ -108,7 +108,7 @@ def assert_kept(stored: Stored, load: Load) -> None:
     assert load.promised
     assert load.promised.keys() <= kept.keys()
     for calculation_id, digest in load.promised.items():
-        assert stored.lineage.faults(kept[calculation_id]) == []
+        assert stored.lineage.faults(calculation_id) == []
         response = stored.executions.payload(calculation_id).response
         assert response is not None
         assert digest in ("", hashlib.sha256(response).hexdigest())

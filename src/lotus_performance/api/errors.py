@@ -44,11 +44,9 @@ def register_application_handlers(app: Flask) -> None:
 
 def handle_domain_error(error: PerformanceError) -> Response:
     """Return the problem of a domain error."""
-    status = DOMAIN_PROBLEMS[type(error)].status
-    response = problem(error.code, error.message, faults=[_fault_entry(error.code, fault) for fault in error.faults])
-    if status == SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = RETRY_AFTER_SECONDS
-    return response
+    return _asking_again(
+        problem(error.code, error.message, faults=[_fault_entry(error.code, fault) for fault in error.faults])
+    )
 
 
 def kept_problem(kept: Mapping[str, Any]) -> Response:
@@ -58,7 +56,13 @@ def kept_problem(kept: Mapping[str, Any]) -> Response:
         {"pointer": pointer(fault["place"]), "code": code, "detail": fault["detail"], **fault["row"]}
         for fault in kept["faults"]
     ]
-    return problem(code, kept["detail"], faults=faults, total=kept["n_faults"])
+    return _asking_again(problem(code, kept["detail"], faults=faults, total=kept["n_faults"]))
+
+
+def _asking_again(response: Response) -> Response:
+    if response.status_code == SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    return response
 
 
 def handle_validation_error(error: ValidationError) -> Response:

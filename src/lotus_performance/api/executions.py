@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 from lotus_performance.api.errors import kept_problem, with_domain_handlers
 from lotus_performance.api.lineage import checked_id
 from lotus_performance.api.wire import accepted, executions, no_store
-from lotus_performance.errors import IntegrityError
 from lotus_performance.schemas.executions import ExecutionsQuerySchema
 from lotus_performance.storage.executions import Execution, Status
 from lotus_performance.strict_json import dump_json
@@ -22,7 +21,7 @@ query_schema = ExecutionsQuerySchema()
 @bp.get("")
 def get_executions() -> ResponseReturnValue:
     """Return executions, the newest first, a page at a time."""
-    query = query_schema.load(request.args.to_dict())
+    query = query_schema.load(request.args.to_dict(flat=False))
     limit, cursor = query.pop("limit"), query.pop("cursor", None)
     found, following = executions().newest(query, limit, cursor)
     stages = executions().stages_of([each.execution_id for each in found])
@@ -45,10 +44,7 @@ def get_execution_result(execution_id: str) -> ResponseReturnValue:
         return kept_problem(found.problem)
     if found.status is not Status.COMPLETE:
         return accepted(found)
-    response = executions().payload(execution_id).response
-    if response is None:
-        raise IntegrityError("The answer of this calculation was not kept.")
-    return no_store(response)
+    return no_store(executions().payload(execution_id).answer)
 
 
 def _shown(execution: Execution, stages: list[dict[str, Any]]) -> dict[str, Any]:

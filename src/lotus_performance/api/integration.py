@@ -6,9 +6,9 @@ from typing import cast
 from flask import Blueprint, Flask, current_app, g, request
 from flask.typing import ResponseReturnValue
 
-from lotus_performance.api.errors import RETRY_AFTER_SECONDS, SERVICE_UNAVAILABLE, kept_problem, with_domain_handlers
+from lotus_performance.api.errors import kept_problem, with_domain_handlers
 from lotus_performance.api.wire import accepted, executions, no_store, read_json
-from lotus_performance.errors import FeatureDisabledError, IntegrityError, ResourceNotFoundError
+from lotus_performance.errors import FeatureDisabledError, ResourceNotFoundError
 from lotus_performance.jobs.returns_series import ReturnsJobs
 from lotus_performance.schemas.capabilities import CapabilitiesQuerySchema
 from lotus_performance.schemas.fields import is_uuid
@@ -87,16 +87,10 @@ def get_returns_result(execution_id: str) -> ResponseReturnValue:
         raise ResourceNotFoundError("There is no series of returns under this id.")
     found = shared().returns.found(execution_id)
     if found.status is Status.FAILED and found.problem is not None:
-        response = kept_problem(found.problem)
-        if response.status_code == SERVICE_UNAVAILABLE:
-            response.headers["Retry-After"] = RETRY_AFTER_SECONDS
-        return response
+        return kept_problem(found.problem)
     if found.status is not Status.COMPLETE:
         return _accepted(found)
-    body = executions().payload(execution_id).response
-    if body is None:
-        raise IntegrityError("The answer of this calculation was not kept.")
-    return no_store(body)
+    return no_store(executions().payload(execution_id).answer)
 
 
 def _accepted(execution: Execution) -> ResponseReturnValue:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lotus_performance.errors import NotFoundError, PerformanceError, StorageError, StorageUnavailableError
 from lotus_performance.jobs.analytics import ANALYTICS
 from lotus_performance.jobs.lineage import Lineage
 from lotus_performance.jobs.returns_series import ANALYTICS_TYPE
@@ -32,11 +33,13 @@ def serve(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _kept() -> Iterator[Lineage]:
+def _kept(*, is_migrating: bool = False) -> Iterator[Lineage]:
     kept = keep(read_settings())
     if kept is None:
         raise SettingsError("LINEAGE_MODE is off: nothing is kept.")
     try:
+        if not is_migrating:
+            kept.executions.database.refuse_other_schema()
         yield kept
     finally:
         kept.executions.database.close()
@@ -52,7 +55,6 @@ def work(options: argparse.Namespace) -> int:
     if options.parent is not None:
         threading.Thread(target=_follow, args=(options.parent, stop), daemon=True).start()
     with _kept() as kept:
-        kept.executions.database.refuse_other_schema()
         Worker(kept, {ANALYTICS_TYPE: returns_jobs(settings, kept).recalculated}).work_until(stop)
     return 0
 
@@ -66,23 +68,29 @@ def _follow(parent: int, stop: threading.Event) -> None:
 
 def migrate(options: argparse.Namespace) -> int:
     """Bring the database to the version of this package."""
-    with _kept() as kept:
+    with _kept(is_migrating=True) as kept:
         kept.prepare()
     return 0
 
 
 def verify(options: argparse.Namespace) -> int:
     """Hash everything that is kept anew."""
-    n_checked = n_bad = 0
+    n_checked = n_bad = n_strangers = 0
     with _kept() as kept:
-        for n_checked, execution in enumerate(kept.executions.each(), start=1):
-            faults = kept.faults(execution)
+        for n_checked, execution_id in enumerate(kept.executions.ids(), start=1):
+            faults = kept.faults(execution_id)
             n_bad += bool(faults)
             for fault in faults:
-                _say(f"{execution.execution_id}: {fault}")
+                _say(f"{execution_id}: {fault}")
             if n_checked % PROGRESS_EVERY == 0:
                 _say(f"{n_checked} checked")
+        for execution_id in kept.artifacts.ids():
+            if not kept.executions.is_known(execution_id):
+                n_strangers += 1
+                _say(f"{execution_id}: a folder of artifacts, and no calculation")
     _say(f"{n_checked} calculations checked, {n_bad} not as they were written")
+    if n_strangers:
+        _say(f"{n_strangers} folders without a calculation: removed ones, or younger than a database that was restored")
     return 1 if n_bad else 0
 
 
@@ -90,27 +98,47 @@ def replay(options: argparse.Namespace) -> int:
     """Calculate anew and compare."""
     n_other = 0
     with _kept() as kept:
-        named = options.id or [
-            e.execution_id
-            for e in kept.executions.each()
-            if e.status is Status.COMPLETE and e.analytics_type in ANALYTICS
-        ]
+        named = options.id or list(kept.executions.ids(status=[Status.COMPLETE], analytics_type=ANALYTICS))
         for n, execution_id in enumerate(named, start=1):
-            outcome = kept.replay(execution_id)
+            try:
+                outcome = kept.replay(execution_id)
+            except StorageUnavailableError:
+                raise
+            except PerformanceError as error:
+                outcome, fault = {"match": False}, error.message
+            else:
+                has_difference = "max_difference" in outcome
+                fault = f"differs by {outcome['max_difference']}" if has_difference else "has other members"
             if not outcome["match"]:
                 n_other += 1
-                _say(f"{execution_id}: differs by {outcome['max_difference']}")
+                _say(f"{execution_id}: {fault}")
             if n % PROGRESS_EVERY == 0:
                 _say(f"{n} of {len(named)} calculated anew")
-    _say(f"{len(named)} calculations calculated anew, {n_other} with other figures")
+    _say(f"{len(named)} calculations calculated anew, {n_other} did not give their figures")
     return 1 if n_other else 0
+
+
+def rebuild(options: argparse.Namespace) -> int:
+    """Write artifacts that are not there or not whole."""
+    n_failed = 0
+    with _kept() as kept:
+        named = options.id or list(kept.executions.ids(status=[Status.COMPLETE], lineage_status=[Status.FAILED]))
+        for n, execution_id in enumerate(named, start=1):
+            try:
+                kept.rebuild(execution_id)
+            except (NotFoundError, StorageError) as error:
+                n_failed += 1
+                _say(f"{execution_id}: {error.message}")
+            if n % PROGRESS_EVERY == 0:
+                _say(f"{n} of {len(named)} written")
+    _say(f"artifacts of {len(named) - n_failed} calculations written, {n_failed} could not be")
+    return 1 if n_failed else 0
 
 
 def prune(options: argparse.Namespace) -> int:
     """Remove what is older than some days."""
-    limit = utc_in(-options.older_than * 86_400.0)
     with _kept() as kept:
-        old = [e.execution_id for e in kept.executions.each() if e.created_at_utc < limit]
+        old = list(kept.executions.ids(before=utc_in(-options.older_than * 86_400.0)))
         for n, execution_id in enumerate(old, start=1):
             # Files first: what is left after an interruption is a row that the next run removes.
             kept.artifacts.remove(execution_id)

@@ -240,8 +240,8 @@ def _add_lineage(commands: Any) -> None:
     _add(
         actions,
         "verify",
-        "hash every artifact anew; exit status 1 when one does not match",
-        "Hash every request, answer and artifact anew.",
+        "hash all that is kept anew; exit status 1 when something is not as it was written",
+        "Hash every request, answer and artifact anew, and compare them with one another and with their row.",
         "lotus-performance lineage verify",
         "operations.verify",
     )
@@ -254,6 +254,15 @@ def _add_lineage(commands: Any) -> None:
         "operations.replay",
     )
     replay.add_argument("id", nargs="*", metavar="ID", help="calculations; all when none is named")
+    rebuild = _add(
+        actions,
+        "rebuild",
+        "write artifacts that were set aside, or those of the calculations named",
+        "Write artifacts that were set aside as failed, or those of the calculations named where they are not whole.",
+        "lotus-performance lineage rebuild",
+        "operations.rebuild",
+    )
+    rebuild.add_argument("id", nargs="*", metavar="ID", help="calculations; all that failed when none is named")
     prune = _add(
         actions,
         "prune",

@@ -44,7 +44,7 @@ MAX_PAGES = 100
 MAX_TOKEN_LENGTH = 4_096
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_TOTAL_SECONDS = 45.0
-"""Longest that one request waits for lotus-core altogether: less than the lease of an execution."""
+"""Longest that one request waits for lotus-core altogether: less than the lease of an execution that waits for it."""
 FIRST_PAUSE_SECONDS = 0.1
 MAX_PAUSE_SECONDS = 5.0
 FAILURES_TO_OPEN = 5

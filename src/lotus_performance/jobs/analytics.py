@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from marshmallow import ValidationError
+
 from lotus_performance.engine.requests import Request
 from lotus_performance.errors import NotSupportedError
 from lotus_performance.schemas.attribution import AttributionRequestSchema
@@ -51,5 +53,8 @@ def stored_request(execution: Execution, canonical: bytes) -> Request:
     if execution.analytics_type not in ANALYTICS:
         # Its data was another service's, which may hold other data by now.
         raise NotSupportedError(f"A calculation of the kind {execution.analytics_type} is not calculated anew.")
-    request: Request = _schema(ANALYTICS[execution.analytics_type].schema).load(load_document(canonical))
+    try:
+        request: Request = _schema(ANALYTICS[execution.analytics_type].schema).load(load_document(canonical))
+    except ValidationError:
+        raise NotSupportedError("The stored request is none that this version reads.") from None
     return replace(request, calculation_id=execution.execution_id)

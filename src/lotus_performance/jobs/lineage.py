@@ -1,8 +1,9 @@
 """Lineage of a calculation: its artifacts, written once and checked whenever they are read, and its replay."""
 
 import logging
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -19,7 +20,7 @@ from lotus_performance.errors import (
     StorageUnavailableError,
 )
 from lotus_performance.jobs.analytics import ANALYTICS, stored_request
-from lotus_performance.jobs.run import WAIT_SECONDS, Answer, calculated, sha256_of, ticket_of
+from lotus_performance.jobs.run import WAIT_SECONDS, Answer, calculated, calculation_hash_of, ticket_of
 from lotus_performance.storage.artifacts import Artifacts
 from lotus_performance.storage.executions import (
     MAX_ATTEMPTS,
@@ -28,11 +29,13 @@ from lotus_performance.storage.executions import (
     Executions,
     Payload,
     Status,
+    sha256_of,
 )
 from lotus_performance.strict_json import dump_json
 
 logger = logging.getLogger(__name__)
 
+REQUEST, RESPONSE = "request.json", "response.json"
 RELATIVE_TOLERANCE = 1e-9
 CHECK_SECONDS = 1.0
 
@@ -61,6 +64,7 @@ class Lineage:
                 f"The folder {self.artifacts.root} cannot be written, or its disk is full."
             ) from None
         self.executions.database.migrate()
+        self.executions.database.probe()
         self.executions.database.close()
 
     def ensure(self, execution_id: str) -> None:
@@ -109,26 +113,17 @@ class Lineage:
             else:
                 self.executions.postpone(execution, reason)
             return
-        about = {
-            "calculation_id": execution.execution_id,
-            "calculation_type": execution.analytics_type,
-            "timestamp_utc": execution.completed_at_utc,
-            "status": Status.COMPLETE,
-            "engine_version": execution.engine_version,
-            "input_fingerprint": execution.input_fingerprint,
-            "result_hash": execution.result_hash,
-        }
         try:
-            digest = self.artifacts.write(execution.execution_id, files, about)
+            digest = self.artifacts.write(execution.execution_id, files, _about(execution))
         except LineageUnavailableError as error:
-            self.executions.postpone(execution, error.message)
+            self.executions.put_back(execution.execution_id, error.message)
             raise
         self.executions.finish_lineage(execution.execution_id, digest)
 
     def _files(self, execution: Execution, payload: Payload) -> dict[str, bytes]:
         if execution.attempts > MAX_ATTEMPTS:  # whoever was at it was killed, again and again
             raise IntegrityError("The artifacts could not be made.")
-        files = {"request.json": payload.request, "response.json": _answer(payload)}
+        files = {REQUEST: payload.request, RESPONSE: payload.answer}
         if execution.analytics_type not in ANALYTICS:
             return files
         again = recalculated(execution, payload)
@@ -173,7 +168,7 @@ class Lineage:
             "artifacts": {},
         }
         if status is Status.COMPLETE:
-            listed = self.artifacts.manifest(execution_id, execution.manifest_sha256)["artifacts"]
+            listed = self.artifacts.listed(execution_id, execution.manifest_sha256)
             shown["artifacts"] = {
                 name: {"url": f"/lineage/{execution_id}/{name}", **entry} for name, entry in listed.items()
             }
@@ -190,35 +185,62 @@ class Lineage:
             raise ArtifactNotFoundError("The calculation has no artifacts, or not yet.")
         return self.artifacts.artifact(execution_id, name, execution.manifest_sha256)
 
-    def faults(self, execution: Execution) -> list[str]:
-        """Return what of a calculation is not as it was written, a sentence each: payload and artifacts hashed anew."""
-        if execution.status is not Status.COMPLETE:
-            return []
-        found = []
+    def faults(self, execution_id: str) -> list[str]:
+        """Return what of a calculation is not as it was written, a sentence each.
+
+        Payload and artifacts are hashed anew; row, payload and manifest must say the same.
+        """
         try:
-            payload = self.executions.payload(execution.execution_id)
-            refuse_changed(execution, payload)
-            if sha256_of(_hashed(execution, _answer(payload))) != execution.result_hash:
-                found = ["The answer does not match its hash."]
+            execution = self.executions.get(execution_id)
+        except ExecutionNotFoundError:
+            return []  # removed in the meantime
+        except IntegrityError as error:
+            return [error.message]
+        try:
+            found = list(_contradictions(execution, self.executions.payload(execution_id)))
         except (IntegrityError, ExecutionNotFoundError) as error:
             found = [error.message]
-        if execution.lineage_status is not Status.COMPLETE:
-            return found
-        return found + self.artifacts.verify(execution.execution_id, execution.manifest_sha256)
+        if execution.lineage_status is Status.COMPLETE:
+            found += self.artifacts.verify(execution_id, execution.manifest_sha256) or self._other_artifacts(execution)
+        elif execution.status is Status.COMPLETE and execution.lineage_status is Status.FAILED:
+            found.append(f"It has no artifacts: {execution.lineage_error} `lineage rebuild` writes them.")
+        return found
+
+    def _other_artifacts(self, execution: Execution) -> list[str]:
+        """Return that a manifest, whole as it is, is not about what the row says."""
+        manifest = self.artifacts.manifest(execution.execution_id)
+        digests = {name: f"sha256:{entry['sha256']}" for name, entry in manifest["artifacts"].items()}
+        kept = {REQUEST: execution.input_fingerprint, RESPONSE: execution.response_sha256}
+        is_same = manifest.items() >= _about(execution).items() and digests.items() >= kept.items()
+        return [] if is_same else ["Its manifest is about something else than its row."]
+
+    def rebuild(self, execution_id: str) -> None:
+        """Write the artifacts of an answered calculation anew, where they are not whole.
+
+        Raises
+        ------
+        ExecutionNotFoundError, LineageUnavailableError
+            There is no such calculation; its artifacts cannot be written.
+        """
+        if not self.executions.reopen_lineage(execution_id):
+            raise ExecutionNotFoundError("There is no answered calculation with this id.")
+        self.ensure(execution_id)
 
     def replay(self, execution_id: str) -> dict[str, Any]:
         """Return how a calculation made anew from its stored request compares with its stored answer."""
         execution = self.executions.get(execution_id)
         payload = self.executions.payload(execution_id)
-        stored = orjson.loads(_answer(payload))
+        stored = _parsed(payload.answer)
+        if _hash_of(execution, payload) != execution.result_hash:
+            raise IntegrityError("The answer of this calculation does not match its hash.")
         again = recalculated(execution, payload)
-        made = orjson.loads(again.body)
-        unit = 10.0 ** -int(orjson.loads(payload.request)["rounding_precision"])
-        is_match, difference = _compared(_figures(stored), _figures(made), unit)
+        unit = 10.0 ** -int(_parsed(payload.request)["rounding_precision"])
+        is_match, difference = _compared(_figures(stored), _figures(_parsed(again.body)), unit)
         return {
             "match": is_match,
             "identical": again.result_hash == execution.result_hash,
-            "max_difference": difference,
+            # Answers with other members have no difference of figures.
+            **({"max_difference": difference} if math.isfinite(difference) else {}),
             "engine_version": ENGINE_VERSION,
             "stored_engine_version": execution.engine_version,
         }
@@ -226,26 +248,49 @@ class Lineage:
 
 def recalculated(execution: Execution, payload: Payload) -> Answer:
     """Return the answer made anew from a stored request."""
-    refuse_changed(execution, payload)
     request = stored_request(execution, payload.request)
     return calculated(ticket_of(execution), request, ANALYTICS[execution.analytics_type].calculate)
 
 
-def refuse_changed(execution: Execution, payload: Payload) -> None:
-    """Raise IntegrityError where a stored request is not the one that was kept."""
-    if sha256_of(payload.request) != execution.input_fingerprint:
-        raise IntegrityError("The request of this calculation is not the one that was kept.")
+def _about(execution: Execution) -> dict[str, Any]:
+    """Return what a manifest says of its calculation."""
+    return {
+        "calculation_id": execution.execution_id,
+        "calculation_type": execution.analytics_type,
+        "timestamp_utc": execution.completed_at_utc,
+        "status": Status.COMPLETE,
+        "engine_version": execution.engine_version,
+        "input_fingerprint": execution.input_fingerprint,
+        "result_hash": execution.result_hash,
+    }
 
 
-def _answer(payload: Payload) -> bytes:
-    if payload.response is None:
-        raise IntegrityError("The answer of this calculation was not kept.")
-    return payload.response
+def _contradictions(execution: Execution, payload: Payload) -> Iterator[str]:
+    """Yield where the row of a calculation does not say what its payload does."""
+    if _parsed(payload.request)["portfolio_id"] != execution.portfolio_id:
+        yield "Its row names another portfolio than its request."
+    if execution.calculation_hash != calculation_hash_of(execution.input_fingerprint, execution.engine_version):
+        yield "Its calculation_hash is not that of its request and its version of the engine."
+    if execution.status is Status.COMPLETE and _hash_of(execution, payload) != execution.result_hash:
+        yield "The answer does not match its hash."
+    if execution.status is not Status.COMPLETE and payload.response is not None:
+        yield f"It has an answer, and its row says {execution.status}."
 
 
-def _hashed(execution: Execution, answer: bytes) -> bytes:
-    """Return what `result_hash` is taken over: the figures of a calculation, the whole of any other answer."""
-    return dump_json(_figures(orjson.loads(answer))) if execution.analytics_type in ANALYTICS else answer
+def _hash_of(execution: Execution, payload: Payload) -> str:
+    """Return the hash of a stored answer's figures, of the whole of it where it is no calculation of ours."""
+    is_ours = execution.analytics_type in ANALYTICS
+    return sha256_of(dump_json(_figures(_parsed(payload.answer))) if is_ours else payload.answer)
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise IntegrityError("What was kept of this calculation is no document.")
+    return document
 
 
 def _figures(answer: Mapping[str, Any]) -> Any:
@@ -257,19 +302,19 @@ def _figures(answer: Mapping[str, Any]) -> Any:
 def _compared(stored: Any, made: Any, unit: float) -> tuple[bool, float]:
     """Return whether two answers have the same members and nearly the same numbers, and the largest difference."""
     if type(stored) is not type(made) and not (_is_number(stored) and _is_number(made)):
-        return False, 0.0
+        return False, math.inf
     if isinstance(stored, dict):
         if stored.keys() != made.keys():
-            return False, 0.0
+            return False, math.inf
         return _worst([_compared(value, made[name], unit) for name, value in stored.items()])
     if isinstance(stored, list):
         if len(stored) != len(made):
-            return False, 0.0
+            return False, math.inf
         return _worst([_compared(*pair, unit) for pair in zip(stored, made, strict=True)])
     if _is_number(stored):
         difference = abs(float(stored) - float(made))
         return difference <= max(RELATIVE_TOLERANCE * abs(float(stored)), 1.000001 * unit), difference
-    return stored == made, 0.0
+    return (True, 0.0) if stored == made else (False, math.inf)
 
 
 def _worst(parts: list[tuple[bool, float]]) -> tuple[bool, float]:

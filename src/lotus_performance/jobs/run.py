@@ -1,6 +1,5 @@
 """Running one calculation: fingerprints, hashes, recording, and the one `try`."""
 
-import hashlib
 import logging
 import time
 import uuid
@@ -22,7 +21,7 @@ from lotus_performance.errors import (
     StorageUnavailableError,
 )
 from lotus_performance.services.result import Result
-from lotus_performance.storage.executions import Execution, ExecutionMode, Executions, Status, Ticket
+from lotus_performance.storage.executions import Execution, ExecutionMode, Executions, Status, Ticket, sha256_of
 from lotus_performance.storage.tables import utc_now
 from lotus_performance.strict_json import dump_json
 
@@ -138,7 +137,7 @@ class Jobs:
                 _refuse_other_data(known, ticket)
                 if executions.settled(ticket.execution_id, CLAIM_SECONDS).status is Status.COMPLETE:
                     self._write_lineage(ticket)
-                    return executions.payload(ticket.execution_id).response
+                    return executions.payload(ticket.execution_id).answer
             except ExecutionNotFoundError:
                 pass  # refused in the meantime: the id is free again
         raise StorageUnavailableError("The same calculation is running; ask again for its answer.")
@@ -214,14 +213,9 @@ def problem_of(error: PerformanceError | HTTPException) -> dict[str, Any]:
     return {"code": error.code, "detail": error.message, "faults": faults[:100], "n_faults": len(faults)}
 
 
-def sha256_of(text: bytes) -> str:
-    """Return the digest of a text, with the name of its method."""
-    return f"sha256:{hashlib.sha256(text).hexdigest()}"
-
-
-def calculation_hash_of(fingerprint: str) -> str:
+def calculation_hash_of(fingerprint: str, engine_version: str = ENGINE_VERSION) -> str:
     """Return the hash of a request and the version of the engine that answers it."""
-    return sha256_of(f"{ENGINE_VERSION}\n{fingerprint}".encode())
+    return sha256_of(f"{engine_version}\n{fingerprint}".encode())
 
 
 def _refuse_other_data(known: Execution, ticket: Ticket) -> None:

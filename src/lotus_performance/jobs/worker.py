@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from lotus_performance.errors import (
     CalculationError,
     ExecutionNotFoundError,
+    IntegrityError,
     LineageUnavailableError,
     PerformanceError,
     StorageError,
@@ -54,7 +55,11 @@ class Worker:
 
     def work_once(self) -> bool:
         """Do the oldest piece of work; return whether there was any."""
-        execution = self.executions.claim_next()
+        try:
+            execution = self.executions.claim_next(slow=self.others.keys())
+        except IntegrityError as error:
+            logger.error("set aside: %s", error.message)
+            return True
         if execution is None:
             return False
         if execution.status is Status.COMPLETE:

@@ -1,13 +1,9 @@
 """Query of the list of executions."""
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
 
-from marshmallow import pre_load
-
-from lotus_performance.schemas.base import StrictSchema
 from lotus_performance.schemas.fields import Choice, Text, Whole
+from lotus_performance.schemas.query import QuerySchema
 
 MAX_PAGE = 500
 
@@ -31,7 +27,7 @@ class ExecutionStatus(StrEnum):
     FAILED = "failed"
 
 
-class ExecutionsQuerySchema(StrictSchema):
+class ExecutionsQuerySchema(QuerySchema):
     """Query of `GET /performance/executions`."""
 
     portfolio_id = Text(metadata={"description": "Executions of this portfolio alone."})
@@ -39,9 +35,3 @@ class ExecutionsQuerySchema(StrictSchema):
     status = Choice(ExecutionStatus, metadata={"description": "Executions that stand there alone."})
     limit = Whole(1, MAX_PAGE, load_default=50, metadata={"description": "Most items of a page.", "x-unit": "count"})
     cursor = Text(metadata={"description": "`next_cursor` of the page before."})
-
-    @pre_load
-    def read_limit(self, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:
-        """Read the number in a query, where everything is text."""
-        limit = data.get("limit", "")
-        return {**data, "limit": int(limit)} if limit.isascii() and limit.isdigit() and len(limit) < 9 else dict(data)

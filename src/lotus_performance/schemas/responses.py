@@ -790,9 +790,15 @@ _REPLAY = _record(
     {
         "match": _flag("Whether all figures agree to 1e-9 relative, or one unit of the last decimal."),
         "identical": _flag("Whether the hashes of the figures are equal."),
-        "max_difference": _number("none", "Largest difference of two figures, in their own units.", minimum=0),
         "engine_version": _text("Version of the formulas now."),
         "stored_engine_version": _text("Version of the formulas then."),
+    },
+    {
+        "max_difference": _number(
+            "none",
+            "Largest difference of two figures, in their own units; left out where the answers have other members.",
+            minimum=0,
+        ),
     },
 )
 

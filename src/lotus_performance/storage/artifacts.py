@@ -19,12 +19,10 @@ from lotus_performance.errors import (
     LineageUnavailableError,
     ManifestMissingError,
 )
+from lotus_performance.storage.room import refuse_without_room
 
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 1024 * 1024
-FEWEST_BYTES = 256 * 1024
-FEWEST_FILES = 16
-"""Free space and file entries below which nothing more is taken."""
 PREFIX = ".new-"
 """Begins the name of what is not whole yet."""
 LEFT_OVER_SECONDS = 600.0
@@ -97,11 +95,7 @@ class Artifacts:
         """Raise LineageUnavailableError when nothing could be written at the moment."""
         with _disk_faults_named():
             self.root.mkdir(parents=True, exist_ok=True)
-            space = os.statvfs(self.root)
-            has_space = space.f_bavail * space.f_frsize >= FEWEST_BYTES
-            has_entries = space.f_files == 0 or space.f_favail >= FEWEST_FILES  # some file systems do not count them
-            if not (has_space and has_entries and os.access(self.root, os.W_OK)):
-                raise OSError("no space or no permission")
+            refuse_without_room(self.root)
 
     def manifest(self, calculation_id: str, digest: str | None = None) -> dict[str, Any]:
         """Return the manifest of a calculation; `digest` is the checksum that it must have.
@@ -117,6 +111,27 @@ class Artifacts:
         if digest not in (None, found):
             raise IntegrityError("The manifest of this calculation is not the one that was written.")
         return manifest
+
+    def listed(self, calculation_id: str, digest: str | None = None) -> dict[str, dict[str, Any]]:
+        """Return the artifacts that a manifest names, each there with its size; raises what `manifest` does."""
+        found: dict[str, dict[str, Any]] = self.manifest(calculation_id, digest)["artifacts"]
+        folder = self.folder(calculation_id)
+        with _disk_faults_named():
+            for name, entry in found.items():
+                try:
+                    there = (folder / name).lstat()
+                except FileNotFoundError:
+                    raise IntegrityError("An artifact that the manifest names is missing.") from None
+                if not stat.S_ISREG(there.st_mode) or there.st_size != entry["size"]:
+                    raise IntegrityError("An artifact does not match its checksum.")
+        return found
+
+    def ids(self) -> Iterator[str]:
+        """Yield the ids of all calculations that have a folder."""
+        with _disk_faults_named():
+            for path in self.root.glob("[0-9a-f][0-9a-f]/*"):
+                if _ID.fullmatch(path.name):
+                    yield path.name
 
     def artifact(self, calculation_id: str, name: str, digest: str | None = None) -> tuple[bytes, str]:
         """Return an artifact that its manifest names, and its checksum; raises what `manifest` does, and

@@ -13,9 +13,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, TimeoutError
+from sqlalchemy.exc import ArgumentError, DBAPIError, TimeoutError
 
 from lotus_performance.errors import StorageSetupError, StorageUnavailableError
+from lotus_performance.storage.room import refuse_without_room
+from lotus_performance.storage.tables import executions
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 5
@@ -25,13 +27,15 @@ STATEMENT_SECONDS = 10
 MIGRATION_SECONDS = 600
 MIGRATION_LOCK = 0x10705
 """Key of PostgreSQL's advisory lock: one process migrates at a time."""
+DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 class Database:
     """A database of executions; safe to share between threads, and to carry over a fork before it is used."""
 
-    def __init__(self, url: str) -> None:
-        self.url = _read(url)
+    def __init__(self, where: str | Path) -> None:
+        """Take the URL of a database, or the file of one of SQLite."""
+        self.url = _read(where) if isinstance(where, str) else URL.create("sqlite", database=str(where.absolute()))
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _engine(self.url)
         self._file = Path(self.url.database or "")
@@ -63,8 +67,14 @@ class Database:
 
     def probe(self) -> None:
         """Raise StorageUnavailableError when nothing could be written at the moment."""
+        if self.is_sqlite:
+            try:
+                refuse_without_room(self._file.parent)
+            except OSError as error:
+                raise StorageUnavailableError("The disk of the database is full or cannot be written.") from error
         with self.writing() as connection:
-            connection.execute(sa.text("SELECT 1"))
+            # Of no row, but a standby, or a file that can only be read, refuses it.
+            connection.execute(sa.update(executions).where(sa.false()).values(attempts=0))
 
     def close(self) -> None:
         """Close all connections; the next use opens new ones."""
@@ -164,9 +174,11 @@ def _faults_named() -> Iterator[None]:
     """Turn what the database cannot do at the moment into our error; a broken constraint is the caller's."""
     try:
         yield
-    except (OperationalError, TimeoutError) as error:
+    except TimeoutError as error:
         raise StorageUnavailableError("The database does not answer; try again.") from error
     except DBAPIError as error:
+        if getattr(error.orig, "sqlite_errorname", "").startswith(DAMAGED):
+            raise StorageUnavailableError("The database file is damaged; restore a backup of it.") from error
         if error.connection_invalidated or not isinstance(error, sa.exc.IntegrityError):
             raise StorageUnavailableError("The database does not answer; try again.") from error
         raise

@@ -2,10 +2,11 @@
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -23,13 +24,15 @@ from lotus_performance.storage.tables import executions, payloads, stages, utc_i
 TENANT = "default"
 """Owner of everything while there is no access control."""
 
-LEASE_SECONDS = 15.0
-"""How long nobody else may do what a process has taken; whoever ends first wins, so that a short lease does no harm."""
+LEASE_SECONDS, LONG_LEASE_SECONDS = 15.0, 60.0
+"""How long nobody else may do what a process has taken, and what it waits for others with; whoever ends first wins, so
+that a short lease does no harm."""
 POLL_SECONDS = 0.02
 MAX_ATTEMPTS = 5
 FIRST_RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 60.0
 COMPRESSION_LEVEL = 1
+PAGE = 500
 
 _CURSOR = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) ([0-9a-f-]{36})")
 
@@ -41,6 +44,10 @@ class Status(StrEnum):
     RUNNING = "running"
     COMPLETE = "complete"
     FAILED = "failed"
+
+
+NOT_ENDED: Mapping[str, Any] = {"problem": None, "completed_at_utc": None, "lineage_status": Status.PENDING}
+"""What an execution that is tried again no longer says."""
 
 
 class ExecutionMode(StrEnum):
@@ -85,6 +92,7 @@ class Execution:
     input_fingerprint: str
     calculation_hash: str
     result_hash: str | None
+    response_sha256: str | None
     problem: Mapping[str, Any] | None
     created_at_utc: str
     started_at_utc: str | None
@@ -101,6 +109,18 @@ class Payload:
 
     request: bytes
     response: bytes | None
+
+    @property
+    def answer(self) -> bytes:
+        """The answer; raises IntegrityError where there is none."""
+        if self.response is None:
+            raise StoredIntegrityError("The answer of this calculation was not kept.")
+        return self.response
+
+
+def sha256_of(text: bytes) -> str:
+    """Return the digest of a text, with the name of its method."""
+    return f"sha256:{hashlib.sha256(text).hexdigest()}"
 
 
 class Executions:
@@ -119,7 +139,12 @@ class Executions:
     def record(self, ticket: Ticket, request: bytes, response: bytes, result_hash: str, started: str) -> bool:
         """Keep an answered calculation, whole or not at all; return whether its id was free."""
         done = utc_now()
-        answered = {"result_hash": result_hash, "completed_at_utc": done, "due_utc": done}
+        answered = {
+            "result_hash": result_hash,
+            "response_sha256": sha256_of(response),
+            "completed_at_utc": done,
+            "due_utc": done,
+        }
         return self._insert(self._row(ticket, Status.COMPLETE, started) | answered, request, response)
 
     def claim(self, ticket: Ticket, request: bytes) -> Execution | None:
@@ -138,10 +163,16 @@ class Executions:
             taken = connection.execute(
                 sa.update(executions)
                 .where(self._is_open(ticket), is_free)
-                .values(status=Status.RUNNING, started_at_utc=utc_now(), due_utc=utc_in(LEASE_SECONDS))
+                .values(
+                    status=Status.RUNNING,
+                    started_at_utc=utc_now(),
+                    due_utc=utc_in(LEASE_SECONDS),
+                    **NOT_ENDED,
+                )
             ).rowcount
             if taken:
                 self._move(connection, ticket.execution_id, Stage.CALCULATE, Status.RUNNING)
+                self._move(connection, ticket.execution_id, Stage.MATERIALISE, Status.PENDING)
         return bool(taken)
 
     def complete(self, ticket: Ticket, response: bytes, result_hash: str) -> bool:
@@ -156,6 +187,7 @@ class Executions:
                     engine_version=ticket.engine_version,
                     calculation_hash=ticket.calculation_hash,
                     result_hash=result_hash,
+                    response_sha256=sha256_of(response),
                     problem=None,
                     completed_at_utc=done,
                     lineage_status=Status.PENDING,
@@ -210,7 +242,13 @@ class Executions:
         """
         if self._insert(self._row(ticket, Status.PENDING, None), request):
             return None
-        again = {"execution_mode": ticket.mode, "status": Status.PENDING, "attempts": 0, "due_utc": utc_now()}
+        again = {
+            "execution_mode": ticket.mode,
+            "status": Status.PENDING,
+            "attempts": 0,
+            "due_utc": utc_now(),
+            **NOT_ENDED,
+        }
         with self.database.writing() as connection:
             is_failed = executions.c.status == Status.FAILED
             if connection.execute(
@@ -222,12 +260,15 @@ class Executions:
 
     # ------------------------------------------------------------------ work to be done later
 
-    def claim_next(self) -> Execution | None:
-        """Take the execution that has waited longest for its calculation or its lineage; None when there is none."""
+    def claim_next(self, slow: Collection[str] = ()) -> Execution | None:
+        """Take the execution that has waited longest for its calculation or its lineage; None when there is none.
+
+        Calculations of the kinds in `slow` are taken for longer. Raises IntegrityError after a row that cannot be read
+        was set aside.
+        """
         due = (executions.c.tenant_id == self.tenant_id) & (executions.c.due_utc <= utc_now())
-        oldest = (
-            sa.select(executions.c.execution_id, executions.c.status).where(due).order_by(executions.c.due_utc).limit(1)
-        )
+        columns = (executions.c.execution_id, executions.c.status, executions.c.analytics_type)
+        oldest = sa.select(*columns).where(due).order_by(executions.c.due_utc).limit(1)
         with self.database.reading() as connection:
             if connection.execute(oldest).first() is None:
                 return None  # asked many times a second: what only looks takes no lock
@@ -241,9 +282,26 @@ class Executions:
             else:
                 taken = {"status": Status.RUNNING, "started_at_utc": utc_now()}
                 stage = Stage.CALCULATE
-            self._take(connection, self._is(found.execution_id), taken)
+            is_slow = stage is Stage.CALCULATE and found.analytics_type in slow
+            seconds = LONG_LEASE_SECONDS if is_slow else LEASE_SECONDS
+            self._take(connection, self._is(found.execution_id), taken, seconds)
             self._move(connection, found.execution_id, stage, Status.RUNNING)
-        return self.get(found.execution_id)
+        try:
+            return self.get(found.execution_id)
+        except StoredIntegrityError:
+            self._set_aside(found.execution_id)
+            raise
+
+    def _set_aside(self, execution_id: str) -> None:
+        """Leave alone for ever what cannot be read."""
+        failed = {"lineage_status": Status.FAILED, "due_utc": None}
+        is_open = executions.c.status != Status.COMPLETE
+        with self.database.writing() as connection:
+            connection.execute(sa.update(executions).where(self._is(execution_id)).values(**failed))
+            connection.execute(
+                sa.update(executions).where(self._is(execution_id), is_open).values(status=Status.FAILED)
+            )
+            self._move(connection, execution_id, Stage.MATERIALISE, Status.FAILED)
 
     def claim_lineage(self, execution_id: str) -> bool:
         """Take one execution whose lineage is pending, be it time for another attempt or not; return whether it is
@@ -251,13 +309,20 @@ class Executions:
         is_free = (executions.c.lineage_status == Status.PENDING) | (executions.c.due_utc <= utc_now())
         is_due = (executions.c.status == Status.COMPLETE) & is_free
         with self.database.writing() as connection:
-            taken = self._take(connection, self._is(execution_id) & is_due, {"lineage_status": Status.RUNNING})
+            values = {"lineage_status": Status.RUNNING}
+            taken = self._take(connection, self._is(execution_id) & is_due, values, LEASE_SECONDS)
             if taken:
                 self._move(connection, execution_id, Stage.MATERIALISE, Status.RUNNING)
         return taken
 
-    def _take(self, connection: Connection, which: sa.ColumnElement[bool], values: Mapping[str, Any]) -> bool:
-        lease = {"attempts": executions.c.attempts + 1, "due_utc": utc_in(LEASE_SECONDS)}
+    def _take(
+        self,
+        connection: Connection,
+        which: sa.ColumnElement[bool],
+        values: Mapping[str, Any],
+        seconds: float,
+    ) -> bool:
+        lease = {"attempts": executions.c.attempts + 1, "due_utc": utc_in(seconds)}
         return bool(connection.execute(sa.update(executions).where(which).values(**values, **lease)).rowcount)
 
     def finish_lineage(self, execution_id: str, digest: str) -> None:
@@ -269,6 +334,21 @@ class Executions:
     def give_up_lineage(self, execution_id: str, reason: str) -> None:
         """Say that an execution's artifacts never will be there, and why."""
         self._end_lineage(execution_id, Status.FAILED, {"lineage_error": reason, "due_utc": None})
+
+    def reopen_lineage(self, execution_id: str) -> bool:
+        """Have the artifacts of an answered calculation written anew; return whether there is such a calculation."""
+        values = {"lineage_status": Status.PENDING, "lineage_error": None, "attempts": 0, "due_utc": utc_now()}
+        is_answered = self._is(execution_id) & (executions.c.status == Status.COMPLETE)
+        with self.database.writing() as connection:
+            is_known = bool(connection.execute(sa.update(executions).where(is_answered).values(**values)).rowcount)
+            if is_known:
+                self._move(connection, execution_id, Stage.MATERIALISE, Status.PENDING)
+        return is_known
+
+    def put_back(self, execution_id: str, reason: str) -> None:
+        """Put back a lineage that the disk does not take: no attempt, however often it is asked."""
+        due = utc_in(FIRST_RETRY_SECONDS)
+        self._end_lineage(execution_id, Status.PENDING, {"lineage_error": reason, "attempts": 0, "due_utc": due})
 
     def postpone(self, execution: Execution, reason: str) -> None:
         """Put a claimed execution back for a later attempt, the later the more there were."""
@@ -298,7 +378,7 @@ class Executions:
     # ------------------------------------------------------------------ reading
 
     def get(self, execution_id: str) -> Execution:
-        """Return an execution; raises ExecutionNotFoundError."""
+        """Return an execution; raises ExecutionNotFoundError, and IntegrityError when its row cannot be read."""
         with self.database.reading() as connection:
             row = connection.execute(sa.select(executions).where(self._is(execution_id))).one_or_none()
         if row is None:
@@ -315,14 +395,23 @@ class Executions:
             time.sleep(POLL_SECONDS)
 
     def payload(self, execution_id: str) -> Payload:
-        """Return request and answer of an execution; raises ExecutionNotFoundError."""
+        """Return request and answer of an execution, found to be what was written.
+
+        Raises
+        ------
+        ExecutionNotFoundError
+            There is no such calculation.
+        IntegrityError
+            One of them does not match its checksum.
+        """
+        checksums = (executions.c.input_fingerprint, executions.c.response_sha256)
+        query = sa.select(payloads.c.request, payloads.c.response, *checksums).join_from(payloads, executions)
         with self.database.reading() as connection:
-            row = connection.execute(
-                sa.select(payloads.c.request, payloads.c.response).where(*self._keys(payloads, execution_id))
-            ).one_or_none()
+            row = connection.execute(query.where(*self._keys(payloads, execution_id))).one_or_none()
         if row is None:
             raise ExecutionNotFoundError("There is no calculation with this id.")
-        return Payload(_expanded(row.request), None if row.response is None else _expanded(row.response))
+        response = None if row.response is None else _checked(row.response, row.response_sha256, "answer")
+        return Payload(_checked(row.request, row.input_fingerprint, "request"), response)
 
     def stages_of(self, execution_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """Return the stages of executions, in order, by id."""
@@ -358,14 +447,30 @@ class Executions:
         last = rows[limit - 1]
         return rows[:limit], _cursor(last.created_at_utc, last.execution_id)
 
-    def each(self) -> Iterator[Execution]:
-        """Yield all executions, the newest first."""
-        cursor: str | None = None
+    def is_known(self, execution_id: str) -> bool:
+        """Return whether there is such an execution."""
+        with self.database.reading() as connection:
+            query = sa.select(executions.c.execution_id).where(self._is(execution_id))
+            return connection.execute(query).first() is not None
+
+    def ids(self, before: str | None = None, **among: Collection[str]) -> Iterator[str]:
+        """Yield ids, the newest first: of those made before a time, and of which columns have one of some values."""
+        place = (executions.c.created_at_utc, executions.c.execution_id)
+        query = sa.select(*place).where(executions.c.tenant_id == self.tenant_id)
+        if before is not None:
+            query = query.where(executions.c.created_at_utc < before)
+        for name, values in among.items():
+            query = query.where(executions.c[name].in_(list(values)))
+        query = query.order_by(*(column.desc() for column in place)).limit(PAGE)
+        following = query
         while True:
-            page, cursor = self.newest({}, 500, cursor)
-            yield from page
-            if cursor is None:
+            with self.database.reading() as connection:
+                rows = connection.execute(following).all()
+            for row in rows:
+                yield row.execution_id
+            if len(rows) < PAGE:
                 return
+            following = query.where(sa.tuple_(*place) < sa.tuple_(*rows[-1]))
 
     def delete(self, execution_id: str) -> None:
         """Remove an execution, its stages and its payload."""
@@ -449,6 +554,13 @@ class Executions:
 
 
 def _execution(row: Row[Any]) -> Execution:
+    try:
+        return _read(row)
+    except ValueError:
+        raise StoredIntegrityError(f"The row of calculation {row.execution_id} is not what was written.") from None
+
+
+def _read(row: Row[Any]) -> Execution:
     return Execution(
         execution_id=row.execution_id,
         analytics_type=row.analytics_type,
@@ -460,6 +572,7 @@ def _execution(row: Row[Any]) -> Execution:
         input_fingerprint=row.input_fingerprint,
         calculation_hash=row.calculation_hash,
         result_hash=row.result_hash,
+        response_sha256=row.response_sha256,
         problem=None if row.problem is None else json.loads(row.problem),
         created_at_utc=row.created_at_utc,
         started_at_utc=row.started_at_utc,
@@ -480,6 +593,13 @@ def _expanded(text: bytes) -> bytes:
         return zstandard.ZstdDecompressor().decompress(text)
     except zstandard.ZstdError as error:
         raise StoredIntegrityError("What was kept of this calculation is not what was written.") from error
+
+
+def _checked(compressed: bytes, digest: str | None, what: str) -> bytes:
+    text = _expanded(compressed)
+    if sha256_of(text) != digest:
+        raise StoredIntegrityError(f"The {what} of this calculation is not the one that was kept.")
+    return text
 
 
 def _cursor(created: str, execution_id: str) -> str:

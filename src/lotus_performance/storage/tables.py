@@ -40,6 +40,7 @@ executions = Table(
     Column("input_fingerprint", String(71), nullable=False),
     Column("calculation_hash", String(71), nullable=False),
     Column("result_hash", String(71)),
+    Column("response_sha256", String(71)),
     Column("problem", Text),
     Column("created_at_utc", TIME, nullable=False),
     Column("started_at_utc", TIME),
