@@ -241,12 +241,13 @@ class Lineage(Answer):
 class Replay(Answer):
     """A calculation made anew: `match` when all figures agree, `identical` when their hashes do.
 
-    `max_difference` is the largest difference of two figures, in their own units.
+    `max_difference` is the largest difference of two figures, in their own units; None where the answers have other
+    members.
     """
 
     match: bool
     identical: bool
-    max_difference: float
+    max_difference: float | None = None
     engine_version: str
     stored_engine_version: str
 
