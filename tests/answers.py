@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from typing import Any
 
 from flask import Flask
@@ -24,6 +23,7 @@ CHANGING = {"calculation_id", "engine_version", "input_fingerprint", "calculatio
 """Members of an answer that differ between requests or versions."""
 
 PROBLEM_JSON = "application/problem+json"
+CHECKED = "document-of-checked-client"
 
 Post = Callable[..., Any]
 """Posts a request, of which its arguments change members."""
@@ -37,9 +37,13 @@ class CheckedClient(FlaskClient):
 
     any_problem = False
 
-    @cached_property
+    @property
     def document(self) -> Any:
-        return build_document(self.application)
+        """The document of the application, which takes longer to build than most tests to run: built once."""
+        extensions = self.application.extensions
+        if CHECKED not in extensions:
+            extensions[CHECKED] = build_document(self.application)
+        return extensions[CHECKED]
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         answer = super().open(*args, **kwargs)
