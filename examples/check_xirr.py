@@ -6,15 +6,14 @@ positive. The first row is the start and the last row the end. Exit status 1 say
 
 import argparse
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
 
-from lotus_performance.client import Client, NotComputableError
+from lotus_performance.client import ApiError, Client, NotComputableError
 
 HERE = Path(__file__).resolve().parent
-HALF_UNIT = 0.005 + 1e-9
-"""A rate that a spreadsheet shows with two decimals is right to half of the last one, in percent."""
 
 
 def roots_of(client: Client, table: pd.DataFrame) -> list[float]:
@@ -38,25 +37,29 @@ def roots_of(client: Client, table: pd.DataFrame) -> list[float]:
     return list(answer.convergence["roots"])
 
 
-def verdict(roots: list[float], claimed: float) -> tuple[bool, str]:
-    """Return whether a claimed rate is right, and a sentence."""
+def verdict(roots: list[float], claimed: Decimal) -> tuple[bool, str]:
+    """Return whether a claimed rate is right, which it is to half of its last decimal, and a sentence."""
+    half_unit = 0.5 * 10.0 ** int(claimed.as_tuple().exponent) + 1e-9
     found = ", ".join(f"{root:.6f} %" for root in roots)
     for number, root in enumerate(roots, start=1):
-        if abs(root - claimed) <= HALF_UNIT:
+        if abs(root - float(claimed)) <= half_unit:
             which = "the only rate" if len(roots) == 1 else f"rate {number} of {len(roots)}: {found}"
-            return True, f"{claimed:g} % is right: {root:.6f} %, {which}."
-    return False, f"{claimed:g} % is wrong: " + (f"the rate is {found}." if roots else "there is no rate at all.")
+            return True, f"{claimed} % is right: {root:.6f} %, {which}."
+    return False, f"{claimed} % is wrong: " + (f"the rate is {found}." if roots else "there is no rate at all.")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", nargs="?", default=HERE / "xirr_ten_years.csv", help="a CSV with date and amount")
-    parser.add_argument("claimed", nargs="?", default=17.72, type=float, help="the spreadsheet's rate in percent")
+    parser.add_argument("claimed", nargs="?", default="17.72", type=Decimal, help="the spreadsheet's rate in percent")
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the service is")
     arguments = parser.parse_args()
     table = pd.read_csv(arguments.file, parse_dates=["date"])
-    with Client(arguments.url) as client:
-        is_right, sentence = verdict(roots_of(client, table), arguments.claimed)
+    try:
+        with Client(arguments.url) as client:
+            is_right, sentence = verdict(roots_of(client, table), arguments.claimed)
+    except ApiError as error:
+        sys.exit(str(error))
     print(f"{len(table)} payments from {table['date'].min():%Y-%m-%d} to {table['date'].max():%Y-%m-%d}")
     print(sentence)
     sys.exit(0 if is_right else 1)

@@ -6,12 +6,13 @@ those of the year.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import pandas as pd
 from build_portfolio import SECTORS
 
-from lotus_performance.client import Client
+from lotus_performance.client import ApiError, Client
 
 HERE = Path(__file__).resolve().parent
 
@@ -67,7 +68,12 @@ def explain(client: Client, year: int) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the service is")
-    parser.add_argument("--year", default=2022, type=int, help="from 2013 to 2022")
+    parser.add_argument(
+        "--year", default=2022, type=int, choices=range(2013, 2023), metavar="YEAR", help="2013 to 2022"
+    )
     arguments = parser.parse_args()
-    with Client(arguments.url) as client:
-        print(explain(client, arguments.year))
+    try:
+        with Client(arguments.url) as client:
+            print(explain(client, arguments.year))
+    except ApiError as error:
+        sys.exit(str(error))

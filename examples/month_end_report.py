@@ -6,11 +6,12 @@ equal parts, and every flow buys or sells all stocks in proportion.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
 
-from lotus_performance.client import Client
+from lotus_performance.client import ApiError, Client
 
 HERE = Path(__file__).resolve().parent
 PERIODS = ["MTD", "QTD", "YTD", "ITD"]
@@ -87,5 +88,11 @@ if __name__ == "__main__":
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the service is")
     parser.add_argument("--as-of", default="2022-11-30", type=pd.Timestamp, help="last day of the report")
     arguments = parser.parse_args()
-    with Client(arguments.url) as client:
-        print(report(client, arguments.as_of))
+    days = read_portfolio(pd.Timestamp.max).index
+    if arguments.as_of not in days or arguments.as_of.year == days[0].year:
+        parser.error(f"--as-of must be a day with values, from the second year on; the last one is {days[-1]:%Y-%m-%d}")
+    try:
+        with Client(arguments.url) as client:
+            print(report(client, arguments.as_of))
+    except ApiError as error:
+        sys.exit(str(error))

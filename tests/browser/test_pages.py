@@ -172,6 +172,11 @@ def test_a_wrong_row_is_named_and_marked(watched: Watched) -> None:
     expect(page.get_by_label("end_mv of 2012-12-28")).to_have_attribute("aria-invalid", "true")
     page.get_by_role("link", name="What validation_failed means").click()
     expect(page.locator("section:target h2")).to_have_text("Invalid input")
+    for text in ("1e999", "0x10", "Infinity", ""):
+        page = watched.open("/")
+        page.get_by_label("end_mv of 2012-12-28").fill(text)
+        page.get_by_role("button", name="Run").click()
+        expect(page.locator("#answer li")).to_contain_text(f'sent was "{text}"')
     # The browser itself tells of every answer that is no success.
     assert [text for text in watched.complaints if "status of 422" not in text] == []
     watched.complaints.clear()

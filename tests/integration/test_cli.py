@@ -462,7 +462,19 @@ REFUSED = {
         "contribution",
         POSITIONS.replace("kind", "currency") + "A,EUR,2025-01-06,1,2\nB,USD,2025-01-06,1,2\n",
         (),
-        "positions are valued in EUR and USD, so that the portfolio is not their sum; give its rows by --portfolio",
+        "positions and portfolio are valued in EUR and USD, so that the portfolio is not their sum; give its rows by",
+    ),
+    "currency of some": (
+        "contribution",
+        POSITIONS.replace("kind", "currency") + "A,EUR,2025-01-06,1,2\nB,,2025-01-06,1,2\n",
+        (),
+        "valued in EUR and USD",
+    ),
+    "currency of all, converted": (
+        "contribution",
+        POSITIONS.replace("kind", "currency") + "A,EUR,2025-01-06,1,2\nB,EUR,2025-01-06,1,2\n",
+        ("--set", "currency_mode=BOTH", "--set", "report_ccy=CHF"),
+        "valued in CHF and EUR",
     ),
     "no day": (
         "contribution",

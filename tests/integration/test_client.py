@@ -552,6 +552,28 @@ def test_what_stays_is_not_asked_again(status: int) -> None:
     assert (caught.value.status, caught.value.code) == (status, f"http_{status}")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"errors":[{"message":"bad gateway"}]}',
+        b'{"errors":["no key"]}',
+        b'{"errors":null}',
+        b'{"errors":{"a":1}}',
+        b'{"code":"storage_unavailable","errors_total":"many"}',
+        b"[]",
+    ],
+)
+def test_problems_of_what_stands_in_between_are_asked_again(body: bytes) -> None:
+    with standing_in(answering(502, body), answering(200)) as stand_in, Client(stand_in.url) as client:
+        assert client.health() == "ok"
+    with (
+        standing_in(answering(502, body)) as stand_in,
+        Client(stand_in.url, retries=0) as client,
+        pytest.raises(UnavailableError),
+    ):
+        client.health()
+
+
 def test_retry_after_is_honoured() -> None:
     with standing_in(answering(503, Retry_After="1"), answering(200)) as stand_in, Client(stand_in.url) as client:
         began = time.monotonic()
@@ -607,6 +629,42 @@ def test_answer_of_something_else_is_a_transport_error() -> None:
         pytest.raises(TransportError, match="is the URL right"),
     ):
         client.health()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.health(),
+        lambda client: client.version(),
+        lambda client: client.executions(),
+        lambda client: client.capabilities(),
+        lambda client: client.twr(**FIVE_DAYS),
+    ],
+)
+def test_answer_of_another_service_is_a_transport_error(ask: Callable[[Client], object]) -> None:
+    with (
+        standing_in(answering(200, b'{"other": 1}')) as stand_in,
+        Client(stand_in.url) as client,
+        pytest.raises(TransportError, match="is the URL right"),
+    ):
+        ask(client)
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        lambda frame: pd.concat([frame, frame[["end_mv"]] + 1], axis="columns"),
+        lambda frame: frame.set_index("end_mv", drop=False),
+    ],
+)
+def test_a_column_that_is_there_twice_is_refused(twice: Callable[[Any], Any]) -> None:
+    frame = twice(pd.DataFrame(FIVE_DAYS["valuation_points"]))
+    for name in ("valuation_points", "positions_data"):
+        with Client("http://127.0.0.1:1") as client, pytest.raises(InvalidInputError) as caught:
+            client.twr(**FIVE_DAYS | {name: frame})
+        assert [(fault.pointer, fault.code) for fault in caught.value.errors] == [
+            (f"/{name}/end_mv", "duplicate_member")
+        ]
 
 
 @pytest.mark.parametrize("options", [{"timeout": 0}, {"timeout": (5, 0)}, {"retries": -1}, {"max_wait": -1}])
@@ -667,16 +725,18 @@ def test_every_script_of_the_folder_is_shown() -> None:
 @pytest.mark.parametrize(
     ("claimed", "sentence", "status"),
     [
-        (10.34, "is right: 10.339793 %, rate 1 of 2: 10.339793 %, 19.258579 %.", 0),
-        (2.98e-9, "is wrong: the rate is 10.339793 %, 19.258579 %.", 1),
+        ("10.34", "is right: 10.339793 %, rate 1 of 2: 10.339793 %, 19.258579 %.", 0),
+        ("10.3", "is right: 10.339793 %, rate 1 of 2: 10.339793 %, 19.258579 %.", 0),
+        ("10.343", "is wrong: the rate is 10.339793 %, 19.258579 %.", 1),
+        ("0.00", "is wrong: the rate is 10.339793 %, 19.258579 %.", 1),
     ],
 )
 def test_checking_a_spreadsheet_tells_which_rate_it_has_found(
-    server: Server, tmp_path: Path, claimed: float, sentence: str, status: int
+    server: Server, tmp_path: Path, claimed: str, sentence: str, status: int
 ) -> None:
     table = tmp_path / "two.csv"
     table.write_text("date,amount\n2020-01-01,-100\n2021-01-01,230\n2022-01-01,-132\n")
-    script = [str(ROOT / "examples" / "check_xirr.py"), str(table), str(claimed), "--url", server.url]
+    script = [str(ROOT / "examples" / "check_xirr.py"), str(table), claimed, "--url", server.url]
     ran = subprocess.run([sys.executable, *script], capture_output=True, text=True)  # noqa: S603
-    assert ran.stdout.endswith(f"{claimed:g} % {sentence}\n")
+    assert ran.stdout.endswith(f"{claimed} % {sentence}\n")
     assert ran.returncode == status

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from lotus_performance.engine.fx import DEFAULT_CCY
 from lotus_performance.engine.series import MONEY
 from lotus_performance.errors import Place
 from lotus_performance.schemas.attribution import AttributionRequestSchema
@@ -205,9 +206,14 @@ def take_positions(
     if portfolio:
         _take_rows(draft, "portfolio_data.valuation_points", read_sheet(*portfolio, VALUES))
     else:
-        currencies = sorted({row["currency"] for row in sheet.rows if "currency" in row})
+        # What has no label is in the currency of the portfolio's rows, as under currency_mode BOTH.
+        own = str(draft.document.get("report_ccy") or draft.document.get("currency") or DEFAULT_CCY)
+        currencies = {row.get("currency", own) for row in sheet.rows}
+        if draft.document.get("currency_mode") == "BOTH":
+            currencies.add(own)
         if len(currencies) > 1:
-            text = f"positions are valued in {' and '.join(currencies)}, so that the portfolio is not their sum"
+            told = " and ".join(sorted(currencies))
+            text = f"positions and portfolio are valued in {told}, so that the portfolio is not their sum"
             raise InputError([f"{name}: {text}; give its rows by --portfolio"])
         _take_sum(draft, sheet)
     draft.document["portfolio_data"].setdefault("metric_basis", "NET")

@@ -3,9 +3,11 @@
 import hashlib
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from operator import itemgetter
 from types import TracebackType
-from typing import Any, Self, Unpack, cast
+from typing import Any, Self, TypeVar, Unpack, cast
 from urllib.parse import quote
 
 import requests
@@ -24,7 +26,13 @@ from lotus_performance.client.answers import (
     ReturnsSeries,
     Twr,
 )
-from lotus_performance.client.errors import IntegrityError, InvalidInputError, StillRunningError, UnavailableError
+from lotus_performance.client.errors import (
+    IntegrityError,
+    InvalidInputError,
+    StillRunningError,
+    TransportError,
+    UnavailableError,
+)
 from lotus_performance.client.http import Http, document_of
 from lotus_performance.client.inputs import (
     AnalyticsType,
@@ -40,6 +48,7 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
 PAUSE_SECONDS = 0.05
 
+T = TypeVar("T")
 Result = Twr | Mwr | Contribution | Attribution | ReturnsSeries
 
 
@@ -108,28 +117,28 @@ class Client:
 
         Raises `InvalidInputError`, `NotComputableError`, `ConflictError`.
         """
-        return answers.read_twr(self._calculate("twr", request))
+        return _read(answers.read_twr, self._calculate("twr", request))
 
     def mwr(self, **request: Unpack[MwrRequest]) -> Mwr:
         """Return the money-weighted return of a period and its rate per year, in percent.
 
         Raises `InvalidInputError`, `NotComputableError`, `ConflictError`.
         """
-        return answers.read_mwr(self._calculate("mwr", request))
+        return _read(answers.read_mwr, self._calculate("mwr", request))
 
     def contribution(self, **request: Unpack[ContributionRequest]) -> Contribution:
         """Return what positions and groups added to the return, in percent.
 
         Raises `InvalidInputError`, `NotComputableError`, `ConflictError`.
         """
-        return answers.read_contribution(self._calculate("contribution", request))
+        return _read(answers.read_contribution, self._calculate("contribution", request))
 
     def attribution(self, **request: Unpack[AttributionRequest]) -> Attribution:
         """Return the effects that make the difference to a benchmark, in percent; weights and returns in are fractions.
 
         Raises `InvalidInputError`, `NotComputableError`, `ConflictError`.
         """
-        return answers.read_attribution(self._calculate("attribution", request))
+        return _read(answers.read_attribution, self._calculate("attribution", request))
 
     def returns_series(self, *, timeout: float = 60.0, **request: Unpack[ReturnsSeriesRequest]) -> ReturnsSeries:
         """Return series of returns on common dates, as **fractions**.
@@ -141,13 +150,13 @@ class Client:
         """
         document = self._post("/integration/returns/series", request)
         if "execution_id" not in document:
-            return answers.read_returns_series(document)
+            return _read(answers.read_returns_series, document)
         return cast(ReturnsSeries, self.wait(document["execution_id"], timeout=timeout))
 
     def returns_series_result(self, execution_id: str) -> ReturnsSeries | None:
         """Return a series of returns that is answered later; None while there is none."""
         document = self._result(f"/integration/returns/series/results/{_step(execution_id)}")
-        return None if document is None else answers.read_returns_series(document)
+        return None if document is None else _read(answers.read_returns_series, document)
 
     # ------------------------------------------------------------------ answered by a worker
 
@@ -160,7 +169,7 @@ class Client:
         answer = self._send_calculation(analytics_type, request, {"Prefer": "respond-async"})
         if answer.status_code != 202:
             raise UnavailableError(answer.status_code, "not_kept", "The service keeps nothing; ask it directly.")
-        return answers.read(Accepted, document_of(answer))
+        return _read(partial(answers.read, Accepted), document_of(answer))
 
     def wait(self, execution_id: str, *, timeout: float = 60.0) -> Result:
         """Return the answer of an execution as soon as it has ended.
@@ -180,7 +189,7 @@ class Client:
 
     def execution(self, execution_id: str) -> Execution:
         """Return how an execution stands, after up to a second for one that has not ended. Raises `NotFoundError`."""
-        return answers.read(Execution, self._get(f"/performance/executions/{_step(execution_id)}"))
+        return _read(partial(answers.read, Execution), self._get(f"/performance/executions/{_step(execution_id)}"))
 
     def executions(
         self,
@@ -199,7 +208,7 @@ class Client:
             "limit": limit,
             "cursor": cursor,
         }
-        return answers.read_executions(self._get("/performance/executions", params))
+        return _read(answers.read_executions, self._get("/performance/executions", params))
 
     def execution_result(self, execution_id: str) -> Result | None:
         """Return the answer of an execution as it was or would have been sent; None while there is none.
@@ -209,13 +218,13 @@ class Client:
         document = self._result(f"/performance/executions/{_step(execution_id)}/result")
         if document is None:
             return None
-        return answers.READERS[self.execution(execution_id).analytics_type](document)
+        return _read(answers.READERS[self.execution(execution_id).analytics_type], document)
 
     # ------------------------------------------------------------------ what is kept
 
     def lineage(self, calculation_id: str) -> Lineage:
         """Return what is kept of a calculation. Raises `NotFoundError`."""
-        return answers.read(Lineage, self._get(f"/performance/lineage/{_step(calculation_id)}"))
+        return _read(partial(answers.read, Lineage), self._get(f"/performance/lineage/{_step(calculation_id)}"))
 
     def artifact(self, calculation_id: str, name: str) -> bytes:
         """Return an artifact after comparing it with its checksum.
@@ -232,7 +241,7 @@ class Client:
     def replay(self, calculation_id: str) -> Replay:
         """Calculate anew from the stored request and compare. Raises `NotFoundError`, `InvalidInputError`."""
         answer = self._http.send("POST", f"/performance/lineage/{_step(calculation_id)}/replay")
-        return answers.read(Replay, document_of(answer))
+        return _read(partial(answers.read, Replay), document_of(answer))
 
     # ------------------------------------------------------------------ the service
 
@@ -251,15 +260,15 @@ class Client:
             "feature_limit": feature_limit,
             "workflow_limit": workflow_limit,
         }
-        return answers.read_capabilities(self._get("/integration/capabilities", params))
+        return _read(answers.read_capabilities, self._get("/integration/capabilities", params))
 
     def health(self) -> str:
         """Return ``ok`` from a service that runs."""
-        return str(self._get("/health")["status"])
+        return str(_read(itemgetter("status"), self._get("/health")))
 
     def live(self) -> str:
         """Return ``live`` from a service that runs, whatever its storage does."""
-        return str(self._get("/health/live")["status"])
+        return str(_read(itemgetter("status"), self._get("/health/live")))
 
     def ready(self) -> bool:
         """Return whether the service takes calculations; asked once, without retries.
@@ -274,7 +283,7 @@ class Client:
 
     def version(self) -> str:
         """Return the version of the service."""
-        return str(self._get("/")["version"])
+        return str(_read(itemgetter("version"), self._get("/")))
 
     # ------------------------------------------------------------------ requests
 
@@ -304,9 +313,18 @@ class Client:
         return None if answer.status_code == 202 else document_of(answer)
 
 
-def _step(text: str) -> str:
+def _read(reader: Callable[[dict[str, Any]], T], document: dict[str, Any]) -> T:
+    """Return an answer as an object; what is no answer of the service is told so."""
+    try:
+        return reader(document)
+    except (LookupError, TypeError, ValueError) as error:
+        detail = "The answer is not one of lotus-performance: is the URL right?"
+        raise TransportError(200, "not_understood", detail) from error
+
+
+def _step(text: object) -> str:
     """Return an id or a name as one step of a path."""
-    step = quote(text, safe="")
+    step = quote(str(text), safe="")
     # Dots stand for steps up, which HTTP libraries take.
     if not step.strip("."):
         raise InvalidInputError(None, "invalid", f"{text!r} is no id or name.")

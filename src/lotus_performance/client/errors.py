@@ -139,12 +139,18 @@ def error_of(status: int, problem: Mapping[str, Any], request_id: str | None) ->
     kind = _BY_CODE.get(code, _BY_STATUS.get(status, ApiError))
     if code.startswith("not_computable."):
         kind = NotComputableError
+    # What stands in between has problems of other forms; only what ours are made of is taken.
+    listed, total = problem.get("errors"), problem.get("errors_total")
     names = Fault.__dataclass_fields__
     return kind(
         status,
         code,
         str(problem.get("detail", "The answer is no problem document of the service.")),
-        [Fault(**{name: str(fault[name]) for name in names if name in fault}) for fault in problem.get("errors", [])],
-        int(problem.get("errors_total", 0)),
+        [
+            Fault(**{name: str(fault[name]) for name in names if name in fault})
+            for fault in (listed if isinstance(listed, list) else ())
+            if isinstance(fault, Mapping) and {"pointer", "code", "detail"} <= fault.keys()
+        ],
+        total if isinstance(total, int) else 0,
         problem.get("request_id", request_id),
     )

@@ -41,6 +41,7 @@ Why = tuple[str, str]
 NOT_FINITE = ("not_finite", "must be a finite number")
 NULL = ("null", "must not be missing")
 NOT_A_DAY = ("not_a_date", "must be a date without a time of day")
+TWICE = ("duplicate_member", "is there twice, among the columns and names of the index")
 TOO_LONG = ("out_of_range", "has more digits than a double, as which it is sent")
 
 
@@ -72,7 +73,13 @@ class _Encoder:
     def member(self, name: str, value: Any, place: str) -> Any:
         """Return a named member, which may be a table."""
         if isinstance(value, pd.DataFrame):
-            frame = value.reset_index() if any(value.index.names) else value.reset_index(drop=True)
+            named = [level for level in value.index.names if level is not None]
+            twice = pd.Index([*named, *value.columns]).map(str)
+            twice = twice[twice.duplicated()].unique()
+            if len(twice):
+                self.faults += [Fault(f"{place}/{_step(column)}", *TWICE) for column in twice]
+                return None
+            frame = value.reset_index() if named else value.reset_index(drop=True)
             return self.split(name, frame, place) if name in SPLIT else self.columns(dict(frame.items()), place)
         if name in TABLES and isinstance(value, Mapping):
             return self.columns(value, place)
@@ -139,6 +146,8 @@ def _cells(column: Any) -> tuple[Any, dict[int, Why]]:
     if isinstance(column, str | bytes | Mapping) or not isinstance(column, Iterable):
         return column, {}  # no column at all: the service says so
     if isinstance(column, np.ndarray):
+        if column.ndim != 1:
+            return column.tolist(), {}
         column = pd.Series(column)
     if not isinstance(column, pd.Series | pd.Index) or column.dtype.kind not in "fM" or column.isna().any():
         return _slow_cells(column)
@@ -146,8 +155,9 @@ def _cells(column: Any) -> tuple[Any, dict[int, Why]]:
         days = pd.Series(column).dt.tz_localize(None)
         wrong = np.flatnonzero(days != days.dt.normalize())
         return days.to_numpy().astype("datetime64[D]").astype(str).tolist(), dict.fromkeys(wrong.tolist(), NOT_A_DAY)
-    wrong = np.flatnonzero(~np.isfinite(column.to_numpy(dtype=np.float64)))
-    return column.tolist(), dict.fromkeys(wrong.tolist(), NOT_FINITE)
+    numbers = column.to_numpy(dtype=np.float64)
+    wrong = np.flatnonzero(~np.isfinite(numbers))
+    return numbers.tolist(), dict.fromkeys(wrong.tolist(), NOT_FINITE)
 
 
 def _slow_cells(column: Iterable[Any]) -> tuple[list[Any], dict[int, Why]]:
@@ -166,6 +176,8 @@ def _scalar(value: Any) -> Any:
     """Return one value as JSON has it."""
     if isinstance(value, np.datetime64):
         value = pd.Timestamp(value)
+    elif isinstance(value, np.floating):
+        value = float(value)
     elif isinstance(value, np.generic):
         value = value.item()
     if value is None or value is pd.NaT or value is pd.NA:
@@ -185,7 +197,7 @@ def _scalar(value: Any) -> Any:
 
 def _day(value: datetime.date) -> str:
     if isinstance(value, datetime.datetime):
-        if value.time() != datetime.time():
+        if pd.Timestamp(value) != pd.Timestamp(value).normalize():
             raise _RefusedError(NOT_A_DAY)
         value = value.date()
     return value.isoformat()

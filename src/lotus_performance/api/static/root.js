@@ -35,10 +35,12 @@ function say(target, isFine, text) {
 
 // ---------------------------------------------------------------------- the request
 
+const NUMBER = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i;
+
 /** What is no number is sent as it stands: the service says what is wrong with it. */
 function cell(text) {
   const number = Number(text);
-  return text.trim() === "" || Number.isNaN(number) ? text : number;
+  return NUMBER.test(text) && Number.isFinite(number) ? number : text;
 }
 
 function requestBody() {
