@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,16 @@ def test_what_somebody_else_is_writing_is_pending(stored: Stored) -> None:
     view = view_of(stored, calculation_id)
     assert (view["status"], view["artifacts"]) == ("pending", {})
     assert stored.code(f"/lineage/{calculation_id}/request.json") == (404, "artifact_not_found")
+
+
+def test_what_somebody_else_is_just_writing_is_waited_for(stored: Stored) -> None:
+    calculation_id = stored.calculate()
+    other = stored.another()
+    assert other.executions.claim_lineage(calculation_id)
+    with ThreadPoolExecutor(1) as pool:
+        view = pool.submit(lambda: view_of(stored, calculation_id))
+        other.materialise(other.executions.get(calculation_id))
+        assert view.result()["status"] == "complete"
 
 
 def test_artifacts_that_cannot_be_made_are_failed_and_say_so(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:

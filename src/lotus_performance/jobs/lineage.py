@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 REQUEST, RESPONSE = "request.json", "response.json"
 RELATIVE_TOLERANCE = 1e-9
 CHECK_SECONDS = 1.0
+PATIENCE_SECONDS = 1.0
 
 
 class Lineage:
@@ -84,16 +85,20 @@ class Lineage:
             time.sleep(POLL_SECONDS)
 
     def written(self, execution_id: str) -> Execution:
-        """Return an execution after its artifacts were written, unless it has no answer or somebody is at it."""
-        execution = self.executions.get(execution_id)
-        is_waiting = execution.status is Status.COMPLETE and execution.lineage_status in (
-            Status.PENDING,
-            Status.RUNNING,
-        )
-        if not is_waiting or not self.executions.claim_lineage(execution_id):
-            return execution
-        self.materialise(self.executions.get(execution_id))
-        return self.executions.get(execution_id)
+        """Return an execution after its artifacts were written, unless it has no answer.
+
+        Somebody else who is at them is waited for, a second at most: that is far longer than writing takes.
+        """
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            execution = self.executions.get(execution_id)
+            is_open = execution.lineage_status in (Status.PENDING, Status.RUNNING)
+            if execution.status is not Status.COMPLETE or not is_open or time.monotonic() > end:
+                return execution
+            if self.executions.claim_lineage(execution_id):
+                self.materialise(self.executions.get(execution_id))
+                return self.executions.get(execution_id)
+            time.sleep(POLL_SECONDS)
 
     def materialise(self, execution: Execution) -> None:
         """Write the artifacts of a calculation that this process has claimed.
