@@ -145,6 +145,7 @@ def test_the_list_is_filtered(stored: Stored, engine_fails: Fail) -> None:
         ("limit=x", 422, "/limit"),
         ("limit=-1", 422, "/limit"),
         ("limit=1.5", 422, "/limit"),
+        ("limit=1&limit=2", 422, "/limit"),
         ("limit=", 422, "/limit"),
         ("limit=%C2%B2", 422, "/limit"),
         ("limit=99999999999999999999", 422, "/limit"),

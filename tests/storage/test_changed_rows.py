@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import zstandard
+from alembic import command as alembic
 
-from databases import PostgreSql
 from lotus_performance.cli import main
 from lotus_performance.errors import IntegrityError, StorageUnavailableError
+from lotus_performance.jobs.run import ticket_of
 from lotus_performance.settings import Settings
 from lotus_performance.storage import executions as storage
 from lotus_performance.storage import room, tables
-from lotus_performance.storage.database import Database
+from lotus_performance.storage.database import Database, _migrations
 from lotus_performance.storage.executions import Status, sha256_of
 from stored import ASYNC, Stored, new_id
 
@@ -169,6 +170,14 @@ def test_what_is_tried_again_no_longer_tells_its_old_failure(stored: Stored, mon
     assert {stage["status"] for stage in again["stages"]} == {"pending"}
 
 
+def test_a_kept_problem_that_may_pass_says_when_to_ask_again(stored: Stored) -> None:
+    execution_id = stored.post(headers=ASYNC).get_json()["execution_id"]
+    problem = {"code": "upstream_unavailable", "detail": "No answer.", "faults": [], "n_faults": 0}
+    stored.executions.fail(ticket_of(stored.executions.get(execution_id)), None, problem, "2026-01-01T00:00:00.000000Z")
+    answer = stored.get(f"/performance/executions/{execution_id}/result")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
+
 # ---------------------------------------------------------------- a way back
 
 
@@ -263,14 +272,10 @@ def test_a_file_that_is_no_database_is_said_to_be_damaged(tmp_path: Path) -> Non
 
 
 def test_answers_of_before_have_their_checksum_after_the_migration(
-    stored: Stored, postgresql: PostgreSql, command: Callable[..., tuple[int, str]]
+    stored: Stored, command: Callable[..., tuple[int, str]]
 ) -> None:
     calculation_id = stored.calculate()
     stored.work()
-    from alembic import command as alembic
-
-    from lotus_performance.storage.database import _migrations
-
     config = _migrations()
     with stored.executions.database.writing() as connection:
         config.attributes["connection"] = connection
@@ -278,3 +283,11 @@ def test_answers_of_before_have_their_checksum_after_the_migration(
     stored.executions.database.migrate()
     assert command("verify")[0] == 0
     assert stored.get(f"/performance/executions/{calculation_id}/result").status_code == 200
+
+
+@pytest.mark.parametrize("days", ["-1", "x", "1.5", "36526", "", "9" * 30])
+def test_days_that_are_none_are_refused_with_their_bounds(capsys: pytest.CaptureFixture[str], days: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["lineage", "prune", f"--older-than={days}"])
+    assert ended.value.code == 2
+    assert "must be a number of days from 0 to 36525" in capsys.readouterr().err

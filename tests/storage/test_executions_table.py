@@ -380,6 +380,20 @@ def test_a_page_that_ends_exactly_is_the_last(executions: Executions) -> None:
     assert (len(page), cursor) == (2, None)
 
 
+def test_ids_of_many_pages_are_told_once_each_the_newest_first(
+    executions: Executions, monkeypatch: pytest.MonkeyPatch, clock: Any
+) -> None:
+    monkeypatch.setattr(storage, "PAGE", 3)
+    ids = [recorded(executions).execution_id for _ in range(9)]
+    assert list(executions.ids()) == ids[::-1]
+    assert list(executions.ids(before=executions.get(ids[4]).created_at_utc)) == ids[:4][::-1]
+    executions.finish_lineage(ids[2], "digest")
+    assert list(executions.ids(lineage_status=[Status.COMPLETE])) == [ids[2]]
+    monkeypatch.setattr(storage, "utc_now", lambda: "2026-01-02T00:00:00.000000Z")
+    more = [recorded(executions).execution_id for _ in range(7)]
+    assert list(executions.ids()) == sorted(more, reverse=True) + ids[::-1]
+
+
 def test_new_executions_do_not_shift_the_pages(executions: Executions, clock: Any) -> None:
     ids = [recorded(executions).execution_id for _ in range(4)]
     page, cursor = executions.newest({}, 2)
